@@ -1,0 +1,163 @@
+"""What the environment says, typed, checked once at start, and named when it is wrong.
+
+Every value may also come from a file: `NAME_FILE=/run/secrets/name` (as Docker and Kubernetes mount secrets).
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from skillport.outbound import AddressInvalid, Origin
+
+
+class BadEnvironment(SystemExit):
+    """The environment cannot be used. Says which variable and why, never its value."""
+
+
+def _site_url(url: str) -> str:
+    try:
+        origin = Origin.parse(url)
+    except AddressInvalid as error:
+        raise ValueError(error.message) from None
+    plain = url.rstrip("/")
+    if plain.count("/") != 2:
+        raise ValueError("give only scheme, host and port, as in https://skills.example.org")
+    if origin.scheme == "http" and origin.host not in {"127.0.0.1", "localhost", "::1"}:
+        raise ValueError("must begin with https:// (plain http is for loopback)")
+    return plain
+
+
+def _database_url(url: SecretStr) -> SecretStr:
+    try:
+        parts = conninfo_to_dict(url.get_secret_value())
+    except ProgrammingError:
+        raise ValueError("not a PostgreSQL address, as in postgresql://user:password@host:5432/skillport") from None
+    if not parts.get("user") or not parts.get("dbname"):
+        raise ValueError("name the user and the database, as in postgresql://user:password@host:5432/skillport")
+    return url
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < 50:
+        raise ValueError("needs at least 50 characters; `openssl rand -base64 48` makes one")
+    return secret
+
+
+def _origins(text: str) -> frozenset[Origin]:
+    try:
+        return frozenset(Origin.parse(part) for part in text.replace(",", " ").split())
+    except AddressInvalid as error:
+        raise ValueError(f"each entry is an origin, as in https://git.example.org: {error.message}") from None
+
+
+DatabaseURL = Annotated[SecretStr, AfterValidator(_database_url)]
+
+
+class Environment(BaseSettings):
+    """Every variable that Skillport reads. `docs/operators/settings.md` is checked against this class."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, case_sensitive=True, validate_default=False)
+
+    site_url: Annotated[str, AfterValidator(_site_url)] = Field(
+        alias="SITE_URL", description="The address under which people and clients reach this deployment."
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(
+        alias="SECRET_KEY", description="Signs sessions and forms. At least 50 random characters."
+    )
+    encryption_keys: SecretStr = Field(
+        alias="SKILLPORT_ENCRYPTION_KEYS",
+        description="The key ring for stored secrets: `id:base64` of 32 bytes, newest first, separated by commas.",
+    )
+    database_url: DatabaseURL = Field(
+        alias="DATABASE_URL", description="PostgreSQL as the application role, which owns nothing."
+    )
+    database_owner_url: DatabaseURL | None = Field(
+        default=None,
+        alias="DATABASE_OWNER_URL",
+        description="PostgreSQL as the owner role. Only `migrate` and the tests use it; leave it out elsewhere.",
+    )
+    across_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = Field(
+        default="skillport_across",
+        alias="DATABASE_ACROSS_ROLE",
+        description="The role that sees every organization's rows.",
+    )
+    database_connections: PositiveInt = Field(
+        default=10, alias="DATABASE_CONNECTIONS", description="The most connections one process holds."
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        alias="REDIS_URL",
+        description="Redis for the task queue and live progress. Without it, everything runs in one process.",
+    )
+    data_directory: Path = Field(
+        default=Path(".skillport"),
+        alias="SKILLPORT_DATA",
+        description="Where workers keep their copies of repositories: a cache that may be deleted.",
+    )
+    outbound_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_origins)] = Field(
+        default=frozenset(),
+        alias="SKILLPORT_OUTBOUND_ALLOW",
+        description="Origins outside the public internet that may be contacted, separated by spaces.",
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", alias="SKILLPORT_LOG_FORMAT", description="`json` for machines, `console` for people."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", alias="SKILLPORT_LOG_LEVEL", description="The least severe event that is logged."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment, then files named by it; nothing else (no `.env`, no secrets folder)."""
+        return init_settings, _Variables(settings_cls)
+
+
+class _Variables(PydanticBaseSettingsSource):
+    """`NAME` or, when that is not set, the content of the file that `NAME_FILE` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = field.alias or field_name
+        if text := os.environ.get(name):
+            return text, name, False
+        if path := os.environ.get(f"{name}_FILE"):
+            try:
+                return Path(path).read_text().strip(), name, False
+            except OSError as error:
+                raise BadEnvironment(f"Skillport cannot start: {name}_FILE: {error.strerror or 'not readable'}") from None
+        return None, name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for field_name, field in self.settings_cls.model_fields.items():
+            value, name, _ = self.get_field_value(field, field_name)
+            if value is not None:
+                found[name] = value
+        return found
+
+
+def read_environment() -> Environment:
+    """Read and check the whole environment. Raises `BadEnvironment`, which names every variable that is wrong."""
+    try:
+        return Environment()  # type: ignore[call-arg]
+    except ValidationError as error:
+        lines = ["Skillport cannot start. These environment variables are missing or wrong:"]
+        fields = {field.alias: field for field in Environment.model_fields.values()}
+        for problem in error.errors(include_input=False, include_url=False, include_context=False):
+            name = str(problem["loc"][0])
+            about = fields[name].description if name in fields else ""
+            reason = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+            lines.append(f"  {name}: {reason}. {about}")
+        raise BadEnvironment("\n".join(lines)) from None

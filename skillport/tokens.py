@@ -41,6 +41,11 @@ def mint(prefix: Prefix) -> Minted:
     return Minted(plain_secret=secret, digest=digest(secret), last_four=secret[-4:])
 
 
+def random_secret() -> str:
+    """Give 256 random bits as text, for a secret that both sides store (a webhook's)."""
+    return secrets.token_urlsafe(32)
+
+
 def digest(secret: str) -> bytes:
     """Give the 32 bytes under which a bearer string is stored and looked up.
 

@@ -1,5 +1,6 @@
 """Install tokens: the right to fetch one skill release, once, within five minutes."""
 
+from datetime import timedelta
 from typing import Self
 from uuid import UUID
 
@@ -27,7 +28,7 @@ class InstallTokenQuerySet(ScopedQuerySet["InstallToken"]):
         fresh = Q(redeemed_at=None, expires_at__gt=Now())
         retry = Q(
             redemption_key_digest=redemption_key_digest,
-            redeemed_at__gt=Now() - models.Value(f"{RETRY_SECONDS} seconds", output_field=models.DurationField()),
+            redeemed_at__gt=Now() - timedelta(seconds=RETRY_SECONDS),
             redemptions__lte=RETRIES,
         )
         row = self.filter(digest=digest)

@@ -1,5 +1,6 @@
 """Which slugs an organization may have. They are the first segment of every address, so none may be taken already."""
 
+import re
 from typing import Final
 
 SLUG_PATTERN: Final = r"[a-z0-9]([a-z0-9]|-(?=[a-z0-9])){1,39}"
@@ -21,3 +22,8 @@ _WORDS: Final = {
     "www",
 }  # fmt: skip
 RESERVED: Final = frozenset(_ROUTES | _WORDS)
+
+
+def is_slug(text: str) -> bool:
+    """Tell whether `text` has the form of an organization's slug; it may still be reserved or taken."""
+    return re.fullmatch(SLUG_PATTERN, text, re.ASCII) is not None

@@ -1,0 +1,109 @@
+"""Read one commit out of a bare copy: what it says, what it lists, and the bytes of its files.
+
+Never `ls-tree -l` or a checkout: a copy without its large blobs would fail, or silently fetch them.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Final
+
+from marketplaces.git.errors import FetchFailed, RepositoryTooLarge
+from marketplaces.git.program import GitProgram
+from marketplaces.git.tree import TreeEntry
+
+_CHUNK: Final = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """Who made the commit, when, and the first line of its message: display text, cut to what we keep."""
+
+    author: str
+    committed_at: datetime
+    subject: str
+
+
+def describe(program: GitProgram, folder: Path, commit: str) -> CommitInfo:
+    """Give what the commit says of itself."""
+    said = program.run(folder, "log", "-1", "--no-show-signature", "--format=%an%x00%cI%x00%s", commit)
+    author, committed_at, subject = said.decode("utf-8", "replace").rstrip("\n").split("\0")
+    return CommitInfo(author[:200], datetime.fromisoformat(committed_at), subject[:300])
+
+
+def list_files(
+    program: GitProgram, folder: Path, commit: str, *, max_entries: int, max_bytes: int
+) -> Iterator[TreeEntry]:
+    """Give the files of the commit, in git's order, as they come.
+
+    Raises `RepositoryTooLarge` at the first entry or byte too many, so that a tree bomb costs no more than the cap.
+    """
+    sizes = _sizes(program, folder, max_objects=4 * max_entries)
+    count = total = 0
+    with program.streaming(folder, "ls-tree", "-r", "-z", "--full-tree", commit) as output:
+        for record in _records(output):
+            described, _, path = record.partition(b"\t")
+            mode, _, git_id = described.decode().split(" ")
+            entry = TreeEntry(path, mode, git_id, sizes.get(git_id))
+            count, total = count + 1, total + (entry.size_bytes or 0)
+            if count > max_entries:
+                raise RepositoryTooLarge(
+                    f"This repository has more than {max_entries:,} files. Keep the marketplace in a smaller one."
+                )
+            if total > max_bytes:
+                raise RepositoryTooLarge(
+                    f"This repository holds more than {max_bytes // 2**20} MiB. Move large files out of it."
+                )
+            yield entry
+
+
+def _sizes(program: GitProgram, folder: Path, *, max_objects: int) -> dict[str, int]:
+    """Give the size of every blob that is here. One that is missing was larger than the fetch's limit."""
+    sizes: dict[str, int] = {}
+    arguments = ["cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname) %(objectsize)"]
+    with program.streaming(folder, *arguments) as output:
+        for number, line in enumerate(output):
+            kind, git_id, size = line.decode().split()
+            if kind == "blob":
+                sizes[git_id] = int(size)
+            if number > max_objects * 4:
+                raise RepositoryTooLarge("This repository holds far more objects than files. Keep it smaller.")
+    return sizes
+
+
+def _records(output: IO[bytes]) -> Iterator[bytes]:
+    """Split at NUL without holding more than one record and one chunk."""
+    rest = b""
+    while chunk := output.read(_CHUNK):
+        *records, rest = (rest + chunk).split(b"\0")
+        yield from records
+
+
+class BlobReader:
+    """Reads blobs by id from one long-lived git process."""
+
+    def __init__(self, to_git: IO[bytes], from_git: IO[bytes]) -> None:
+        self._to_git = to_git
+        self._from_git = from_git
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, program: GitProgram, folder: Path) -> Iterator["BlobReader"]:
+        with program.conversing(folder, "cat-file", "--batch") as (to_git, from_git):
+            yield cls(to_git, from_git)
+
+    def read(self, git_id: str) -> bytes:
+        """Give one blob's bytes. Raises `FetchFailed` when it is not in the copy."""
+        try:
+            self._to_git.write(git_id.encode() + b"\n")
+            self._to_git.flush()
+            header = self._from_git.readline().split()
+            if len(header) != 3 or header[1] != b"blob":
+                raise FetchFailed
+            content = self._from_git.read(int(header[2]))
+            self._from_git.read(1)
+        except (BrokenPipeError, ValueError):
+            raise FetchFailed from None
+        return content

@@ -1,0 +1,98 @@
+"""The copy of a repository that is kept between syncs, so that a change costs what changed.
+
+It is a cache and may vanish at any time. A partial copy can brick itself (a delta against a filtered blob), so any
+failed fetch on it deletes it and fetches cold once; it is also made anew after 50 packs, at twice its first size and
+when the limit changed. The number of the fence is in the folder's name: a worker that lost its lease keeps writing
+to a folder that nobody reads any more.
+"""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Final
+
+from marketplaces.git.errors import FetchFailed
+from marketplaces.git.program import Connection, GitProgram
+
+logger = logging.getLogger(__name__)
+
+_MAX_PACKS: Final = 50
+_MAX_GROWTH: Final = 2
+_MARK: Final = "skillport.json"
+
+
+class KeptCopy:
+    """One marketplace's bare copy, taken over by the worker that holds `fence`."""
+
+    def __init__(self, folder: Path, *, fence: int, program: GitProgram, blob_limit: int) -> None:
+        self._folder = folder
+        self._program = program
+        self._blob_limit = blob_limit
+        self.path = folder / f"{fence}.git"
+        self._take_over(fence)
+
+    def fetch(self, commit: str, connection: Connection) -> None:
+        """Bring exactly `commit` into the copy, without its history and without blobs over the limit.
+
+        Raises `FetchFailed` when even a cold fetch fails.
+        """
+        warm = self._usable()
+        if not warm:
+            self._make()
+        try:
+            self._fetch(commit, connection)
+        except FetchFailed:
+            if not warm:
+                self.delete()
+                raise
+            logger.info("Fetching cold after a failed fetch into the kept copy")
+            self._make()
+            self._fetch(commit, connection)
+        self._mark(new=not warm)
+
+    def delete(self) -> None:
+        """Forget the copy; the next fetch is a cold one."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _take_over(self, fence: int) -> None:
+        """Rename the newest older copy to our own name and remove the others."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        older = sorted((int(path.stem), path) for path in self._folder.glob("*.git") if path.stem.isdigit())
+        for number, path in reversed(older):
+            if number < fence and not self.path.exists():
+                path.rename(self.path)
+            elif number < fence:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _usable(self) -> bool:
+        """Tell whether fetching into the copy is worth a try."""
+        try:
+            mark = json.loads((self.path / _MARK).read_text())
+            packs = [pack.stat().st_size for pack in (self.path / "objects" / "pack").glob("*.pack")]
+            return bool(
+                mark["blob_limit"] == self._blob_limit
+                and len(packs) < _MAX_PACKS
+                and sum(packs) <= _MAX_GROWTH * mark["first_bytes"]
+            )
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def _make(self) -> None:
+        self.delete()
+        self.path.mkdir(parents=True)
+        self._program.run(self.path, "init", "--quiet", "--bare")
+
+    def _fetch(self, commit: str, connection: Connection) -> None:
+        self._program.run(
+            self.path, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head",
+            f"--filter=blob:limit={self._blob_limit}", connection.remote.url, f"+{commit}:refs/skillport/head",
+            connection=connection,
+        )  # fmt: skip
+
+    def _mark(self, *, new: bool) -> None:
+        """Write down what the copy began with. Before the mark is there, the copy counts as unusable."""
+        mark = self.path / _MARK
+        if new or not mark.exists():
+            size = sum(pack.stat().st_size for pack in (self.path / "objects" / "pack").glob("*.pack"))
+            mark.write_text(json.dumps({"blob_limit": self._blob_limit, "first_bytes": size}))

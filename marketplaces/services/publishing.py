@@ -1,0 +1,266 @@
+"""Put a snapshot in place: one transaction, after which every reader sees the new commit whole.
+
+Under locks on the marketplace and on the organization's policy, so that neither an older worker nor a rule that is
+just being changed can publish stale, wider rights (ADR 3).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db.models.functions import Now
+
+from marketplaces.git.commit import CommitInfo
+from marketplaces.manifest.catalog import Catalog, PlannedPlugin, PlannedSkill
+from marketplaces.manifest.versions import served_version
+from marketplaces.models import (
+    Marketplace,
+    Plugin,
+    PluginListing,
+    RunState,
+    Skill,
+    SkillListing,
+    Snapshot,
+    SyncFinding,
+    SyncRun,
+    VersionEntry,
+)
+from marketplaces.services import access
+from marketplaces.services.leases import Lease, LeaseLost
+from marketplaces.services.storing import Stored, digest_of, ensure_releases
+from skillport.audit import log as audit
+from skillport.audit.actions import Action
+from skillport.principal import SystemActor
+from skillport.scoping import within
+
+PluginKey = str
+SkillKey = tuple[str, str]  # plugin, skill
+LedgerKey = tuple[str, str, str]  # plugin, skill or '', author's version
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How many plugins and skills this snapshot lists differently from the one before."""
+
+    plugins: int
+    skills: int
+
+
+def publish(lease: Lease, *, commit: str, info: CommitInfo, catalog: Catalog, stored: Stored) -> Changes:
+    """Write the snapshot and begin to serve it. Raises `LeaseLost` and then leaves everything as it was."""
+    with within(lease.organization_id):
+        access.lock_policy(lease.organization_id)
+        marketplace = _locked_marketplace(lease)
+        digests = _Digests(catalog, stored)
+        releases = ensure_releases(lease.organization_id, digests.files, stored)
+        plugins = _ensure_plugins(marketplace, catalog)
+        skills = _ensure_skills(marketplace, catalog, plugins)
+        first = _first_digests(marketplace, catalog, digests)
+        number = marketplace.last_snapshot_number + 1
+        snapshot = _write_snapshot(marketplace, number, commit, info, catalog)
+        changed_plugins = _relist(
+            PluginListing, "plugin_id", marketplace, number,
+            [_plugin_listing(plugin, plugins, releases, digests, first) for plugin in catalog.plugins],
+        )  # fmt: skip
+        changed_skills = _relist(
+            SkillListing, "skill_id", marketplace, number,
+            [
+                _skill_listing(plugin, skill, skills, releases, digests, first)
+                for plugin in catalog.plugins for skill in plugin.skills
+            ],
+        )  # fmt: skip
+        access.compile_readers(lease.organization_id)
+        Marketplace.objects.for_organization(lease.organization_id).filter(pk=marketplace.pk).update(
+            current_snapshot=snapshot, last_snapshot_number=number
+        )
+        _end_run(lease, snapshot, catalog)
+        audit.record(
+            Action.SNAPSHOT_PUBLISHED, actor=SystemActor(organization_id=lease.organization_id, what="sync"),
+            target=marketplace, commit=commit, number=number, plugins=changed_plugins, skills=changed_skills,
+        )  # fmt: skip
+        return Changes(changed_plugins, changed_skills)
+
+
+class _Digests:
+    """The release digest of each plugin and skill, and the files behind each digest."""
+
+    def __init__(self, catalog: Catalog, stored: Stored) -> None:
+        self.plugin: dict[PluginKey, bytes] = {}
+        self.skill: dict[SkillKey, bytes] = {}
+        self.files: dict[bytes, Any] = {}
+        for plugin in catalog.plugins:
+            self.plugin[plugin.name] = self._keep(plugin, stored)
+            for skill in plugin.skills:
+                self.skill[plugin.name, skill.name] = self._keep(skill, stored)
+
+    def _keep(self, planned: PlannedPlugin | PlannedSkill, stored: Stored) -> bytes:
+        digest = digest_of(planned.files, stored)
+        self.files.setdefault(digest, planned.files)
+        return digest
+
+
+def _locked_marketplace(lease: Lease) -> Marketplace:
+    own = Marketplace.objects.for_organization(lease.organization_id).select_for_update()
+    marketplace = own.filter(pk=lease.marketplace_id, fence=lease.fence).first()
+    if marketplace is None:
+        raise LeaseLost
+    return marketplace
+
+
+def _ensure_plugins(marketplace: Marketplace, catalog: Catalog) -> dict[PluginKey, int]:
+    own = Plugin.objects.for_organization(marketplace.organization_id).filter(marketplace=marketplace)
+    ids = dict(own.values_list("name", "id"))
+    made = Plugin.objects.bulk_create(
+        Plugin(organization_id=marketplace.organization_id, marketplace=marketplace, name=plugin.name)
+        for plugin in catalog.plugins
+        if plugin.name not in ids
+    )
+    return {**ids, **{plugin.name: plugin.pk for plugin in made}}
+
+
+def _ensure_skills(
+    marketplace: Marketplace, catalog: Catalog, plugins: Mapping[PluginKey, int]
+) -> dict[SkillKey, int]:
+    """Give every skill's id; a new one is readable by nobody until the rules are compiled, further down."""
+    own = Skill.objects.for_organization(marketplace.organization_id).filter(marketplace=marketplace)
+    ids = {(plugin, skill): pk for plugin, skill, pk in own.values_list("plugin__name", "name", "id")}
+    new = [(p.name, s.name) for p in catalog.plugins for s in p.skills if (p.name, s.name) not in ids]
+    made = Skill.objects.bulk_create(
+        Skill(
+            organization_id=marketplace.organization_id, marketplace=marketplace, plugin_id=plugins[plugin], name=skill
+        )
+        for plugin, skill in new
+    )
+    return {**ids, **{key: skill.pk for key, skill in zip(new, made, strict=True)}}
+
+
+def _first_digests(marketplace: Marketplace, catalog: Catalog, digests: _Digests) -> dict[LedgerKey, bytes]:
+    """Enter new author's versions into the ledger, and give the content that each version belongs to."""
+    seen: dict[LedgerKey, bytes] = {}
+    for plugin in catalog.plugins:
+        seen[plugin.name, "", plugin.author_version] = digests.plugin[plugin.name]
+        for skill in plugin.skills:
+            seen[plugin.name, skill.name, skill.author_version] = digests.skill[plugin.name, skill.name]
+    own = VersionEntry.objects.for_organization(marketplace.organization_id).filter(marketplace=marketplace)
+    known = {
+        (plugin, skill, version): bytes(digest)
+        for plugin, skill, version, digest in own.values_list("plugin", "skill", "author_version", "digest")
+    }
+    VersionEntry.objects.bulk_create(
+        VersionEntry(
+            organization_id=marketplace.organization_id, marketplace=marketplace, plugin=key[0], skill=key[1],
+            author_version=key[2], digest=digest,
+        )
+        for key, digest in seen.items()
+        if key[2] and key not in known
+    )  # fmt: skip
+    return {**seen, **known}
+
+
+def _plugin_listing(
+    plugin: PlannedPlugin,
+    plugins: Mapping[PluginKey, int],
+    releases: Mapping[bytes, int],
+    digests: _Digests,
+    first: Mapping[LedgerKey, bytes],
+) -> PluginListing:
+    digest = digests.plugin[plugin.name]
+    return PluginListing(
+        plugin_id=plugins[plugin.name],
+        release_id=releases[digest],
+        author_version=plugin.author_version,
+        version=served_version(
+            author_version=plugin.author_version,
+            digest=digest,
+            first_digest=first[plugin.name, "", plugin.author_version],
+        ),
+        description=plugin.description,
+        about=plugin.about,
+        refused_files=plugin.refused_files,
+    )
+
+
+def _skill_listing(
+    plugin: PlannedPlugin,
+    skill: PlannedSkill,
+    skills: Mapping[SkillKey, int],
+    releases: Mapping[bytes, int],
+    digests: _Digests,
+    first: Mapping[LedgerKey, bytes],
+) -> SkillListing:
+    digest = digests.skill[plugin.name, skill.name]
+    return SkillListing(
+        skill_id=skills[plugin.name, skill.name],
+        release_id=releases[digest],
+        author_version=skill.author_version,
+        version=served_version(
+            author_version=skill.author_version,
+            digest=digest,
+            first_digest=first[plugin.name, skill.name, skill.author_version],
+        ),
+        description=skill.description,
+        about={**plugin.about, "frontmatter": skill.frontmatter},
+        folder=skill.folder,
+    )
+
+
+L = TypeVar("L", PluginListing, SkillListing)
+_SAID = ("release_id", "version", "author_version", "description", "about")
+_SAID_OF = {PluginListing: (*_SAID, "refused_files"), SkillListing: (*_SAID, "folder")}
+
+
+def _relist(model: type[L], key: str, marketplace: Marketplace, number: int, wanted: Iterable[L]) -> int:
+    """Close the listings that no longer say the truth and open new ones from `number` on. Gives how many changed."""
+    objects = model.objects.for_organization(marketplace.organization_id)
+    still_open = {
+        getattr(listing, key): listing for listing in objects.filter(marketplace=marketplace, end_number=None)
+    }
+    new: list[L] = []
+    for listing in wanted:
+        before = still_open.get(getattr(listing, key))
+        if before is not None and all(
+            getattr(before, name) == getattr(listing, name) for name in _SAID_OF[model]
+        ):
+            del still_open[getattr(listing, key)]
+            continue
+        listing.organization_id = marketplace.organization_id
+        listing.marketplace = marketplace
+        listing.first_number = number
+        new.append(listing)
+    ended = [listing.pk for listing in still_open.values()]
+    objects.filter(pk__in=ended).update(end_number=number)
+    model.objects.bulk_create(new)
+    return len({getattr(listing, key) for listing in [*new, *still_open.values()]})
+
+
+def _write_snapshot(
+    marketplace: Marketplace, number: int, commit: str, info: CommitInfo, catalog: Catalog
+) -> Snapshot:
+    return Snapshot.objects.create(
+        organization_id=marketplace.organization_id,
+        marketplace=marketplace,
+        number=number,
+        commit=commit,
+        author=info.author,
+        subject=info.subject,
+        committed_at=info.committed_at,
+        name=catalog.name,
+        description=catalog.description,
+        plugin_count=len(catalog.plugins),
+        skill_count=sum(len(plugin.skills) for plugin in catalog.plugins),
+    )
+
+
+def _end_run(lease: Lease, snapshot: Snapshot, catalog: Catalog) -> None:
+    SyncFinding.objects.bulk_create(
+        SyncFinding(
+            organization_id=lease.organization_id, sync_run_id=lease.sync_run_id, severity=finding.severity,
+            code=finding.code, path=finding.path[:500], reason=finding.reason, remedy=finding.remedy,
+        )
+        for finding in catalog.findings
+    )  # fmt: skip
+    ended = SyncRun.objects.for_organization(lease.organization_id).filter(pk=lease.sync_run_id, fence=lease.fence)
+    if not ended.update(
+        state=RunState.SUCCEEDED, ended_at=Now(), leased_until=None, snapshot=snapshot, commit=snapshot.commit
+    ):
+        raise LeaseLost

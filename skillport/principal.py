@@ -29,6 +29,7 @@ class Door(StrEnum):
     API = "api"
     CONNECTOR = "connector"
     INSTALL = "install"
+    SOCKET = "socket"
     COMMAND_LINE = "command-line"
     WORKER = "worker"
     WEBHOOK = "webhook"

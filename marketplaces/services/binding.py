@@ -78,16 +78,3 @@ def bind_marketplace(
     except IntegrityError:
         raise MarketplaceNameRefused from None
     return Bound(marketplace.pk, run, f"{settings.SITE_URL}/hooks/{marketplace.pk}", webhook_secret)
-
-
-def replace_credential(*, principal: Principal, slug: str, username: str, credential_secret: str) -> None:
-    """Use another credential from the next sync on. Raises `BindingIsForAdmins` or `Marketplace.DoesNotExist`."""
-    if principal.role not in {Role.OWNER, Role.ADMIN}:
-        raise BindingIsForAdmins
-    with within(principal.organization):
-        marketplace = Marketplace.objects.for_organization(principal.organization).get(slug=slug)
-        marketplace.credential.put(credential_secret)
-        marketplace.username = username
-        marketplace.credential_last_four = credential_secret[-4:]
-        marketplace.save(update_fields=["credential", "username", "credential_last_four"])
-        audit.record(Action.MARKETPLACE_CREDENTIAL_REPLACED, actor=principal, target=marketplace)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
+from marketplaces import progress
 from marketplaces.git.commit import BlobReader, describe, list_files
 from marketplaces.git.errors import GitStopped, RateLimited
 from marketplaces.git.head import Head, Remote, ask_head
@@ -74,33 +75,52 @@ def _bring_up_to_date(lease: Lease, worker: Worker) -> None:
         _correct_address(lease, head)
         remote = Remote(head.url, remote.username, remote.credential)
     if head.commit == served:
-        leases.finish(lease, RunState.UNCHANGED, commit=head.commit)
+        _end(lease, RunState.UNCHANGED, commit=head.commit)
     else:
         _import(lease, head, remote, worker)
     _poll_again(lease, POLL_SECONDS)
 
 
 def _import(lease: Lease, head: Head, remote: Remote, worker: Worker) -> None:
-    leases.report(lease, Phase.FETCHING)
+    _tell(lease, Phase.FETCHING)
     copy = KeptCopy(
         worker.copies_of(lease.organization_id, lease.marketplace_id),
         fence=lease.fence, program=worker.git, blob_limit=LIMITS.file_bytes,
     )  # fmt: skip
     copy.fetch(head.commit, Connection(remote, worker.outbound.check(remote.url)))
-    leases.report(lease, Phase.READING)
+    _tell(lease, Phase.READING)
     info = describe(worker.git, copy.path, head.commit)
     entries = list_files(worker.git, copy.path, head.commit, max_entries=MAX_ENTRIES, max_bytes=MAX_BYTES)
     with BlobReader.opened(worker.git, copy.path) as reader:
         catalog = read_catalog(entries, reader.read, LIMITS)
         stored = store_blobs(
             lease.organization_id, _git_ids(catalog), reader.read,
-            lambda done, total: leases.report(lease, Phase.STORING, done, total),
+            lambda done, total: _tell(lease, Phase.STORING, done, total),
         )  # fmt: skip
-    leases.report(lease, Phase.PUBLISHING)
+    _tell(lease, Phase.PUBLISHING)
     changes = publish(lease, commit=head.commit, info=info, catalog=catalog, stored=stored)
+    progress.publish(
+        lease.organization_id,
+        {**_about(lease), "state": RunState.SUCCEEDED, "commit": head.commit, "changed_skills": changes.skills},
+    )
     logger.info(
         "Snapshot published", extra={"sync_run": lease.sync_run_id, "commit": head.commit, "skills": changes.skills}
     )
+
+
+def _tell(lease: Lease, phase: Phase, done: int = 0, total: int = 0) -> None:
+    """Write down how far the run is, then say so to whoever is watching. Raises `LeaseLost`."""
+    leases.report(lease, phase, done, total)
+    progress.publish(lease.organization_id, {**_about(lease), "phase": phase, "done": done, "total": total})
+
+
+def _end(lease: Lease, state: RunState, **outcome: object) -> None:
+    leases.finish(lease, state, **outcome)
+    progress.publish(lease.organization_id, {**_about(lease), "state": state, **outcome})
+
+
+def _about(lease: Lease) -> dict[str, object]:
+    return {"sync_run": lease.sync_run_id, "marketplace": str(lease.marketplace_id)}
 
 
 def _git_ids(catalog: Catalog) -> set[str]:
@@ -118,7 +138,7 @@ def _correct_address(lease: Lease, head: Head) -> None:
 
 
 def _fail(lease: Lease, error: SkillportError) -> None:
-    leases.finish(lease, RunState.FAILED, error_code=error.code, error_message=error.message)
+    _end(lease, RunState.FAILED, error_code=error.code, error_message=error.message)
     pause = error.retry_after_seconds if isinstance(error, RateLimited) else None
     _poll_again(lease, max(pause or 0, POLL_SECONDS))
 

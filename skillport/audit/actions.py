@@ -8,7 +8,6 @@ class Action(StrEnum):
     MEMBERSHIP_BEGAN = "membership:began"
     MEMBERSHIP_ENDED = "membership:ended"
     MARKETPLACE_BOUND = "marketplace:bound"
-    MARKETPLACE_CREDENTIAL_REPLACED = "marketplace:credential-replaced"
     MARKETPLACE_ADDRESS_CHANGED = "marketplace:address-changed"
     SYNC_REQUESTED = "sync:requested"
     SNAPSHOT_PUBLISHED = "snapshot:published"

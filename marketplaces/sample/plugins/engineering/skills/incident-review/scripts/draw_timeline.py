@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the timeline of an incident as a small PNG.
 
-Events are given in order as LABEL=HH:MM; a time earlier than the one before it is taken to be on the next day.
-The first event begins the incident; the figure below each span is its length. Needs only Python 3.9 or later.
+Events are given in order as LABEL=HH:MM; a time earlier than the one before it is taken to be on the next
+day. The first event begins the incident; the figure below each span is its length, where there is room.
+Needs only Python 3.9 or later.
 
   draw_timeline.py --title "INGEST BACKLOG 2026-03-12 UTC" --output timeline.png \\
       changed=09:12 detected=10:04 mitigated=10:31 resolved=13:20
@@ -118,8 +119,8 @@ def span(minutes: int) -> str:
 def place_labels(spots: list[int], texts: list[str]) -> list[tuple[int, int]]:
     """Find (x, row) for the labels above the axis, row 0 lowest.
 
-    From the last to the first: an earlier label moves up until no label to its right, and no line down from one,
-    is in its way.
+    From the last to the first: an earlier label moves up until no label to its right, and no line down from
+    one, is in its way.
     """
     ends = [WIDTH] * 4
     found = []
@@ -148,8 +149,9 @@ def draw(title: str, events: list[tuple[str, int]]) -> bytes:
         text = span(events[index + 1][1] - events[index][1])
         x = max(4, (left + right - len(text) * CELL) // 2)
         row = 0 if x > ends[0] else 1
-        ends[row] = x + (len(text) + 1) * CELL
-        canvas.write(x, AXIS_Y + 16 + 20 * row, text, INK)
+        if x > ends[row]:
+            ends[row] = x + (len(text) + 1) * CELL
+            canvas.write(x, AXIS_Y + 16 + 20 * row, text, INK)
     texts = [f"{minute // 60 % 24:02}:{minute % 60:02} {label}" for label, minute in events]
     for index, (x, row) in enumerate(place_labels(spots, texts)):
         top = AXIS_Y - 28 - 20 * row

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure how hard a text is to read, and point at the places that make it so.
 
-English and German are measured with LIX (words per sentence + per cent of words longer than six letters, Björnsson
-1968): below 40 is easy, above 50 is hard. Japanese is measured by the length of its sentences in characters.
+English and German are measured with LIX (words per sentence + per cent of words longer than six letters,
+Björnsson 1968): below 40 is easy, above 50 is hard. Japanese is measured by the length of its sentences in
+characters.
 Reads plain text or Markdown, changes nothing, needs only Python 3.9 or later.
 """
 
@@ -19,8 +20,8 @@ from pathlib import Path
 WORD_TABLE = Path(__file__).resolve().parent.parent / "references" / "words.md"
 LIMITS = {"en": 25, "de": 20, "ja": 60}  # words per sentence; characters for Japanese
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
-WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
-SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”»“)\]]*\s+|(?<=[。！？])")
+WORD = re.compile(r"[^\W\d_]+(?:[-'\u2019][^\W\d_]+)*")
+SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”»“)\]]*\s+|(?<=[。\uff01\uff1f])")
 ABBREVIATION = re.compile(
     r"\b(e\.g|i\.e|etc|approx|No|Dr|z\. ?B|d\. ?h|u\. ?a|bzw|ca|Nr|vgl|usw)\.", re.IGNORECASE
 )
@@ -47,14 +48,14 @@ def paragraphs(text: str) -> list[tuple[int, str]]:
     lines = text.splitlines()
     start = lines.index("---", 1) + 1 if lines[:1] == ["---"] and "---" in lines[1:] else 0
     for number, line in enumerate(lines[start:], start + 1):
-        stripped = line.strip()
+        stripped = re.sub(r"^(>\s*)+", "", line.strip())
         if stripped.startswith(("```", "~~~")):
             fenced, fresh = not fenced, True
             continue
         if fenced or not stripped or stripped.startswith(("|", "<!--")):
             fresh = True
             continue
-        begins = re.match(r"(#{1,6}|[-*+>]|\d+[.)])\s+", stripped)
+        begins = re.match(r"(#{1,6}|[-*+]|\d+[.)])\s+", stripped)
         heading = stripped.startswith("#")
         plain = re.sub(
             r"!?\[([^\]]*)\]\([^)]*\)|[*`]+", r"\1", stripped[begins.end() :] if begins else stripped
@@ -72,9 +73,8 @@ def sentences(text: str) -> list[Sentence]:
     found = []
     for line, block in paragraphs(text):
         shielded = ABBREVIATION.sub(lambda match: match.group().replace(".", "\u2024"), block)
-        for part in SENTENCE_END.split(shielded):
-            if part and WORD.search(part):
-                found.append(Sentence(line, part.replace("\u2024", ".").strip()))
+        parts = [part.replace("\u2024", ".").strip() for part in SENTENCE_END.split(shielded) if part]
+        found += [Sentence(line, part) for part in parts if WORD.search(part)]
     return found
 
 
@@ -100,14 +100,15 @@ def read_word_table(path: Path, language: str) -> list[tuple[str, str]]:
 
 
 def find_words(text: str, rows: list[tuple[str, str]], language: str) -> list[str]:
-    """Name each word of the table that the text uses, with its lines."""
+    """Name each word of the table that the text uses, with the lines on which its paragraphs begin."""
+    blocks = paragraphs(text)
     hits = []
     for avoid, use in rows:
         edge = "" if language == "ja" else r"\b"
         pattern = re.compile(edge + re.escape(avoid) + edge, re.IGNORECASE)
-        lines = [number for number, line in enumerate(text.splitlines(), 1) if pattern.search(line)]
+        lines = [line for line, block in blocks if pattern.search(block)]
         if lines:
-            hits.append(f"“{avoid}” → {use} (line {', '.join(map(str, lines))})")
+            hits.append(f"“{avoid}” → {use} (paragraph at line {', '.join(map(str, lines))})")
     return hits
 
 

@@ -1,0 +1,57 @@
+"""What a commit would have us serve: the plan that an import carries out."""
+
+from dataclasses import dataclass
+
+from marketplaces.manifest.json_files import Json
+from marketplaces.manifest.report import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file to serve. `path` is relative to the root of the plugin or skill that holds it."""
+
+    path: str
+    git_id: str
+    executable: bool
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSkill:
+    """A skill to serve, whole. `folder` is its path inside the plugin, '' when the plugin's root is the skill.
+
+    `frontmatter` is as the author wrote it; `description` is fit to be shown. Files are sorted by path.
+    """
+
+    name: str
+    folder: str
+    description: str
+    author_version: str
+    frontmatter: dict[str, Json]
+    files: tuple[PlannedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPlugin:
+    """A plugin to serve. With `refused_files` > 0 it is not whole, and only its skills may be served.
+
+    `about` has author, category, tags, keywords, license and homepage, where given. Files are sorted by path.
+    """
+
+    name: str
+    description: str
+    author_version: str
+    about: dict[str, Json]
+    files: tuple[PlannedFile, ...]
+    skills: tuple[PlannedSkill, ...]
+    refused_files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything one commit publishes, in the order of its marketplace.json, and what its authors should know."""
+
+    name: str
+    description: str
+    plugins: tuple[PlannedPlugin, ...]
+    findings: tuple[Finding, ...]

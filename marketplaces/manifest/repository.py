@@ -1,0 +1,47 @@
+"""One commit of a repository: its listing, and the bytes of the few files that have to be read."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+
+from marketplaces.git.tree import TreeEntry
+
+
+class Repository:
+    """The entries of a commit by path. Folders are bytes without `/` at either end; b'' is the root."""
+
+    def __init__(self, entries: Iterable[TreeEntry], read: Callable[[str], bytes]) -> None:
+        self.read = read
+        self.entries = sorted(entries, key=lambda entry: entry.path)
+        self._paths = [entry.path for entry in self.entries]
+        self._by_path = {entry.path: entry for entry in self.entries}
+
+    def entry(self, path: bytes) -> TreeEntry | None:
+        """Give what is at `path`, None for a folder or nothing."""
+        return self._by_path.get(path)
+
+    def below(self, folder: bytes) -> list[TreeEntry]:
+        """Give every entry below `folder`, sorted by path."""
+        return self.entries[span_below(self._paths, folder)]
+
+    def has_folder(self, folder: bytes) -> bool:
+        """Tell whether there is an entry below `folder`."""
+        span = span_below(self._paths, folder)
+        return span.start < span.stop
+
+
+def span_below(paths: Sequence[bytes], folder: bytes) -> slice:
+    """Give where in the sorted `paths` those below `folder` stand."""
+    if not folder:
+        return slice(0, len(paths))
+    # "0" is the character after "/".
+    return slice(bisect_left(paths, folder + b"/"), bisect_left(paths, folder + b"0"))
+
+
+def is_below(path: bytes, folder: bytes) -> bool:
+    """Tell whether `path` is somewhere below `folder`."""
+    return not folder or path.startswith(folder + b"/")
+
+
+def joined(folder: bytes, path: bytes) -> bytes:
+    """Give `path` below `folder`; either may be b''."""
+    return b"/".join(part for part in (folder, path) if part)

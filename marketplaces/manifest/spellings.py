@@ -1,0 +1,33 @@
+"""Paths side by side, as a case-insensitive file system would keep them."""
+
+from marketplaces.manifest.names import folded
+
+
+class Spellings:
+    """The paths taken so far. Each folder and each file has one spelling, and nothing is both."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, tuple[str, bool]] = {}
+
+    def claim(self, path: str) -> str | None:
+        """Take `path` and give None, or give the path beside which it cannot be unpacked.
+
+        Folders count as well: `Docs/a` and `docs/b` would end up in one folder, so that whoever lists it afterwards
+        finds another path than the one that was served.
+        """
+        wanted = dict(_prefixes(path))
+        for key, (text, is_file) in wanted.items():
+            other = self._taken.get(key)
+            if other is not None and (is_file or other != (text, is_file)):
+                return other[0]
+        self._taken.update(wanted)
+        return None
+
+
+def _prefixes(path: str) -> list[tuple[str, tuple[str, bool]]]:
+    segments = path.split("/")
+    keys = [folded(segment) for segment in segments]
+    return [
+        ("/".join(keys[:length]), ("/".join(segments[:length]), length == len(segments)))
+        for length in range(1, len(segments) + 1)
+    ]

@@ -1,0 +1,34 @@
+"""A Celery worker and its clock in threads of this process, for the demo and the tests."""
+
+import threading
+
+from celery.beat import EmbeddedService
+
+from marketplaces.services import leases
+from marketplaces.services.worker import this_worker
+from skillport.celery import app
+
+
+class EmbeddedWorker:
+    """The same tasks as in production, over Celery's in-memory broker."""
+
+    def __init__(self) -> None:
+        app.set_default()  # without it a bare WorkController receives tasks and never runs them
+        self._worker = app.WorkController(
+            pool="threads", concurrency=2, without_gossip=True, without_mingle=True, without_heartbeat=True
+        )
+        self._thread = threading.Thread(target=self._worker.start, name="worker", daemon=True)
+        self._beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat.Scheduler")
+
+    def start(self) -> None:
+        """Begin to work. What a killed process of the same name left behind is ended and taken up again."""
+        this_worker().git.processes.end_leftovers()
+        leases.release_those_of(this_worker().name)
+        self._thread.start()
+        self._beat.start()
+
+    def stop(self) -> None:
+        """End a running sync (its run goes back into the queue), the clock and the worker, in this order."""
+        this_worker().git.processes.stop()
+        self._beat.stop()
+        self._worker.terminate()

@@ -1,12 +1,16 @@
 """Who calls the REST API: the same lookup as at every door."""
 
+from typing import TYPE_CHECKING
+
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from connector.credentials import Unauthenticated, principal_of_bearer
 from skillport.principal import Door, Principal
+
+if TYPE_CHECKING:  # REST framework loads this module while it makes its views
+    from rest_framework.views import APIView
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -24,7 +28,7 @@ class BearerAuthentication(BaseAuthentication):
 class IsPrincipal(BasePermission):
     """Nothing is answered to nobody."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 REST framework's signature
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 REST framework's signature
         if not isinstance(request.auth, Principal):
             raise Unauthenticated
         return True

@@ -31,3 +31,19 @@ def escaped(text: str | bytes, limit: int = 200) -> str:
         return shown
     half = (limit - 1) // 2
     return f"{shown[:half]}…{shown[-half:]}"
+
+
+def brief(value: object) -> str:
+    """Say what a JSON value is: a text as it stands, a list or object by its kind alone.
+
+    Never `str` of a list: one that was just shallow enough to be read may be too deep to be written.
+    """
+    match value:
+        case str():
+            return value
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return str(value)

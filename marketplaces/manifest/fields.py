@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from marketplaces.manifest import findings
-from marketplaces.manifest.display import one_line
+from marketplaces.manifest.display import brief, one_line
 from marketplaces.manifest.json_files import Json
 from marketplaces.manifest.limits import Limits
 from marketplaces.manifest.report import Report
@@ -86,7 +86,7 @@ class FieldReader:
             return ""
         if isinstance(version, str) and is_writable(version):
             return version
-        self._report(findings.VERSION_IGNORED.at(self._path, version=str(version), owner=self._owner))
+        self._report(findings.VERSION_IGNORED.at(self._path, version=brief(version), owner=self._owner))
         return ""
 
     def _about(self) -> dict[str, Json]:

@@ -3,6 +3,8 @@
 import json
 from typing import NoReturn, TypeAlias
 
+from marketplaces.manifest.display import escaped
+
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
@@ -44,7 +46,7 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     values: dict[str, Json] = {}
     for key, value in pairs:
         if key in values:
-            raise JsonInvalid(f"the key “{key}” stands twice in one object")
+            raise JsonInvalid(f"the key “{escaped(key)}” stands twice in one object")
         values[key] = value
     return values
 

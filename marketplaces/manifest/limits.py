@@ -19,7 +19,7 @@ class Limits:
     file_bytes: int = _MIB
     skill_files: int = 512  # SEP-2640, with the next line
     skill_bytes: int = 16 * _MIB
-    skill_md_bytes: int = 256 * _KIB  # the largest of 480 real ones has 74 KB
+    skill_md_bytes: int = 256 * _KIB  # the largest of 474 real ones has 74 KB
     frontmatter_bytes: int = 16 * _KIB
     link_target_bytes: int = 4_096  # PATH_MAX of Linux
     link_target_segments: int = 64

@@ -19,7 +19,9 @@ _NAME_CHARACTERS: Final = 128
 
 class MarketplaceJsonMissing(SkillportError):
     code, status = "marketplace_json_missing", 422
-    message = f"The repository has no file {PATH}, so that it is not a marketplace yet. Add it and sync again."
+    message = (
+        f"The repository has no file {PATH}, so that it is not a marketplace yet. Add it and sync again."
+    )
 
 
 class MarketplaceJsonTooLarge(SkillportError):
@@ -78,7 +80,9 @@ def read_marketplace(repository: Repository, limits: Limits, report: Report) -> 
         raise TooManyPlugins(len(entries), limits.plugins)
     top = FieldReader(document, PATH, "the marketplace", report)
     metadata = document.get("metadata")
-    below = FieldReader(metadata if isinstance(metadata, dict) else {}, PATH, "the marketplace's metadata", report)
+    below = FieldReader(
+        metadata if isinstance(metadata, dict) else {}, PATH, "the marketplace's metadata", report
+    )
     name = top.text("name", _NAME_CHARACTERS)
     if not name:
         report(findings.CATALOG_NAME_MISSING.at(PATH))

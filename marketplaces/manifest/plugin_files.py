@@ -1,6 +1,7 @@
 """The files of one plugin: which are served, which are refused and why."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from marketplaces.git.tree import EXECUTABLE, SUBMODULE, TreeEntry
 from marketplaces.manifest import findings
@@ -10,32 +11,54 @@ from marketplaces.manifest.names import NameRefused, checked_path
 from marketplaces.manifest.plan import PlannedFile
 from marketplaces.manifest.report import NotServed
 from marketplaces.manifest.repository import Repository, joined, span_below
+from marketplaces.manifest.skill_index import SkillIndex
 from marketplaces.manifest.spellings import Spellings
 
 
 class PluginFiles:
     """Everything below a plugin's root, links resolved. Paths and folders are relative to that root; '' is it."""
 
-    def __init__(self, root: bytes, served: Iterable[tuple[PlannedFile, bytes]], refused: Iterable[RefusedFile]) -> None:
+    def __init__(
+        self, root: bytes, served: Iterable[tuple[PlannedFile, bytes]], refused: Iterable[RefusedFile]
+    ) -> None:
         self._root = root
-        self._origins = {file: origin for file, origin in served}
+        self._origins = dict(served)
         self.files = tuple(self._origins)
         self.refused = tuple(sorted(refused, key=lambda file: file.place))
         self.by_path = {file.path: file for file in self.files}
-        self._paths = [file.path.encode() for file in self.files]
-        self._refused_paths = [file.place for file in self.refused]
+        refused_places = [file.place for file in self.refused]
+        # A place that is not UTF-8 is no skill's folder, whatever it becomes here.
+        texts = [place.decode("utf-8", "replace") for place in refused_places]
+        self.skill_index = SkillIndex([*self.by_path, *texts])
+        self._paths = [path.encode() for path in self.by_path]
+        self._refused_places = refused_places
+        self._moved: dict[str, tuple[PlannedFile, ...]] = {}
 
     def below(self, folder: str) -> tuple[PlannedFile, ...]:
         """Give the served files below `folder`, with paths relative to the plugin, sorted."""
         return self.files[span_below(self._paths, folder.encode())]
 
+    def moved(self, folder: str) -> tuple[PlannedFile, ...]:
+        """Give the served files below `folder`, with paths relative to it, sorted. Many plugins may share them."""
+        if not folder:
+            return self.files
+        if folder not in self._moved:
+            self._moved[folder] = tuple(
+                replace(file, path=file.path[len(folder) + 1 :]) for file in self.below(folder)
+            )
+        return self._moved[folder]
+
     def refused_below(self, folder: str) -> tuple[RefusedFile, ...]:
         """Give what is refused below `folder`, sorted by path."""
-        return self.refused[span_below(self._refused_paths, folder.encode())]
+        return self.refused[span_below(self._refused_places, folder.encode())]
 
     def in_repository(self, path: str) -> bytes:
         """Give the path from the repository's root."""
-        return joined(self._root, path.encode())
+        return self.from_root(path.encode())
+
+    def from_root(self, place: bytes) -> bytes:
+        """Give the path from the repository's root of a place whose name may be refused."""
+        return joined(self._root, place)
 
     def origin(self, file: PlannedFile) -> bytes:
         """Give the path from the repository's root where the content of `file` is, behind any links."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from marketplaces.manifest import findings
+from marketplaces.manifest.display import brief
 from marketplaces.manifest.fields import FieldReader, Fields, FieldsInvalid
 from marketplaces.manifest.json_files import Json, JsonInvalid, parse_json
 from marketplaces.manifest.limits import Limits
@@ -32,7 +33,9 @@ def read_plugin_json(
     path = files.in_repository(_PATH)
     try:
         values = _values(files, repository, limits)
-        fields = FieldReader(values, path, f"the plugin “{entry.name}”", report).fields(limits) if values else None
+        fields = (
+            FieldReader(values, path, f"the plugin “{entry.name}”", report).fields(limits) if values else None
+        )
     except (PluginJsonInvalid, JsonInvalid, FieldsInvalid) as error:
         kind = findings.PLUGIN_JSON_INVALID if entry.strict else findings.PLUGIN_JSON_IGNORED
         finding = kind.at(path, plugin=entry.name, why=error.why)
@@ -42,7 +45,7 @@ def read_plugin_json(
         return None
     own_name = values.get("name", entry.name)
     if own_name != entry.name:
-        report(findings.PLUGIN_NAME_DIFFERS.at(path, own=str(own_name), name=entry.name))
+        report(findings.PLUGIN_NAME_DIFFERS.at(path, own=brief(own_name), name=entry.name))
     return fields
 
 

@@ -25,8 +25,8 @@ class Repository:
 
     def has_folder(self, folder: bytes) -> bool:
         """Tell whether there is an entry below `folder`."""
-        span = span_below(self._paths, folder)
-        return span.start < span.stop
+        first = bisect_left(self._paths, folder + b"/") if folder else 0
+        return first < len(self._paths) and is_below(self._paths[first], folder)
 
 
 def span_below(paths: Sequence[bytes], folder: bytes) -> slice:

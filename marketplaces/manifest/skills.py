@@ -1,47 +1,43 @@
 """One skill: everything below its folder, whole or not at all."""
 
 from marketplaces.manifest import findings
-from marketplaces.manifest.display import one_line
+from marketplaces.manifest.display import brief, one_line
 from marketplaces.manifest.frontmatter import read_frontmatter
 from marketplaces.manifest.json_files import Json
 from marketplaces.manifest.limits import Limits
-from marketplaces.manifest.names import NameRefused, checked_name
+from marketplaces.manifest.names import NameRefused, checked_name, folded
 from marketplaces.manifest.plan import PlannedFile, PlannedSkill
 from marketplaces.manifest.plugin_files import PluginFiles
 from marketplaces.manifest.portability import advise_on_skill
 from marketplaces.manifest.report import NotServed, Report
 from marketplaces.manifest.repository import Repository
-from marketplaces.manifest.skill_folders import skill_md_of
+from marketplaces.manifest.skill_index import skill_md_of
 from marketplaces.manifest.versions import is_writable
-
-
-def skill_name(plugin: str, folder: str, files: PluginFiles) -> str:
-    """Give a skill's name: its folder's, or the plugin's when the plugin's root is the skill.
-
-    Claude Code does the same and ignores `name` in the frontmatter. Raises `NotServed` when the name is refused.
-    """
-    name = folder.rpartition("/")[2] or plugin
-    try:
-        return checked_name(name)
-    except NameRefused as refusal:
-        finding = findings.SKILL_NAME_REFUSED.at(files.in_repository(folder), name=name, why=refusal.why)
-        raise NotServed(finding) from None
 
 
 class SkillPlanner:
     """Plans the skills of one plugin. `plugin_version` is theirs where they name none."""
 
     def __init__(
-        self, files: PluginFiles, plugin_version: str, repository: Repository, limits: Limits, report: Report
+        self,
+        plugin: str,
+        files: PluginFiles,
+        plugin_version: str,
+        repository: Repository,
+        limits: Limits,
+        report: Report,
     ) -> None:
+        self._plugin = plugin
         self._files = files
         self._plugin_version = plugin_version
         self._repository = repository
         self._limits = limits
         self._report = report
+        self._names: set[str] = set()
 
-    def plan(self, name: str, folder: str) -> PlannedSkill:
+    def plan(self, folder: str) -> PlannedSkill:
         """Plan the skill in `folder`, or raise `NotServed`."""
+        name = self._name(folder)
         files = self._whole(name, folder)
         frontmatter = self._frontmatter(name, folder)
         path = self._files.in_repository(skill_md_of(folder))
@@ -56,6 +52,20 @@ class SkillPlanner:
             files=files,
         )
 
+    def _name(self, folder: str) -> str:
+        """Give the folder's name, the plugin's for its root: Claude Code does the same and ignores the frontmatter's."""
+        name = folder.rpartition("/")[2] or self._plugin
+        at = self._files.in_repository(folder)
+        try:
+            checked_name(name)
+        except NameRefused as refusal:
+            raise NotServed(findings.SKILL_NAME_REFUSED.at(at, name=name, why=refusal.why)) from None
+        # A name stays taken when its skill is then refused: another one must not slip in under it.
+        if (key := folded(name)) in self._names:
+            raise NotServed(findings.SKILL_NAME_TAKEN.at(at, name=name, plugin=self._plugin))
+        self._names.add(key)
+        return name
+
     def _whole(self, name: str, folder: str) -> tuple[PlannedFile, ...]:
         """Give the skill's files, with paths relative to its folder, or raise `NotServed` if any is missing."""
         files, refused, limits = self._files.below(folder), self._files.refused_below(folder), self._limits
@@ -65,20 +75,19 @@ class SkillPlanner:
             facts = {"name": name, "first": first.path, "why": first.reason}
             raise NotServed(findings.SKILL_REFUSED.at(at, count=len(refused), **facts))
         if len(files) > limits.skill_files:
-            facts = {"count": len(files), "limit": limits.skill_files}
-            raise NotServed(findings.SKILL_TOO_MANY_FILES.at(at, name=name, **facts))
+            counts = {"count": len(files), "limit": limits.skill_files}
+            raise NotServed(findings.SKILL_TOO_MANY_FILES.at(at, name=name, **counts))
         if (size := sum(file.size_bytes for file in files)) > limits.skill_bytes:
             raise NotServed(findings.SKILL_TOO_LARGE.at(at, name=name, size=size, limit=limits.skill_bytes))
-        cut = len(folder) + 1 if folder else 0
-        return tuple(
-            PlannedFile(file.path[cut:], file.git_id, file.executable, file.size_bytes) for file in files
-        )
+        return self._files.moved(folder)
 
     def _frontmatter(self, name: str, folder: str) -> dict[str, Json]:
         file = self._files.by_path[skill_md_of(folder)]
         path = self._files.in_repository(file.path)
         if file.size_bytes > self._limits.skill_md_bytes:
-            raise NotServed(findings.SKILL_MD_TOO_LARGE.at(path, name=name, limit=self._limits.skill_md_bytes))
+            raise NotServed(
+                findings.SKILL_MD_TOO_LARGE.at(path, name=name, limit=self._limits.skill_md_bytes)
+            )
         frontmatter = read_frontmatter(self._repository.read(file.git_id), path, self._limits, self._report)
         if frontmatter is None:
             self._report(findings.FRONTMATTER_MISSING.at(path))
@@ -95,5 +104,7 @@ class SkillPlanner:
             if isinstance(version, str) and is_writable(version):
                 return version
             if version:
-                self._report(findings.VERSION_IGNORED.at(path, version=str(version), owner=f"the skill “{name}”"))
+                self._report(
+                    findings.VERSION_IGNORED.at(path, version=brief(version), owner=f"the skill “{name}”")
+                )
         return self._plugin_version

@@ -1,6 +1,8 @@
 """Where an entry says that its plugin is, and where a plugin says that its skills are."""
 
 from marketplaces.manifest import findings
+from marketplaces.manifest.display import brief
+from marketplaces.manifest.json_files import Json
 from marketplaces.manifest.marketplace_json import PATH, Entry
 from marketplaces.manifest.names import NameRefused, checked_path
 from marketplaces.manifest.report import NotServed
@@ -28,7 +30,16 @@ def plugin_folder(entry: Entry, plugin_root: str) -> str:
     kind = entry.source.get("source", "unknown")
     if kind == "command":
         raise NotServed(findings.COMMAND_SOURCE_REFUSED.at(PATH, plugin=entry.name))
-    raise NotServed(findings.EXTERNAL_SOURCE.at(PATH, plugin=entry.name, kind=str(kind)))
+    raise NotServed(findings.EXTERNAL_SOURCE.at(PATH, plugin=entry.name, kind=brief(kind)))
+
+
+def claimed_folder(entry: Json, plugin_root: str) -> str | None:
+    """Give the folder that an entry names, even one that is otherwise broken; None when it names none."""
+    source = entry.get("source") if isinstance(entry, dict) else None
+    try:
+        return folder_of(source, plugin_root) if isinstance(source, str) else None
+    except SourceRefused:
+        return None
 
 
 def folder_of(source: str, base: str = "") -> str:

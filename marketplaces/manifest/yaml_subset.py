@@ -107,7 +107,9 @@ class _Document:
 
 def _check(event: yaml.Event, depth: int) -> None:
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-        raise YamlRefused("anchors and aliases (& and *) are not allowed; quote a text that begins with one", _line(event))
+        raise YamlRefused(
+            "anchors and aliases (& and *) are not allowed; quote a text that begins with one", _line(event)
+        )
     if getattr(event, "tag", None) is not None:
         raise YamlRefused("tags (!) are not allowed; quote a text that begins with one", _line(event))
     if depth >= _DEPTH and isinstance(event, yaml.CollectionStartEvent):

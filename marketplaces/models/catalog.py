@@ -105,6 +105,7 @@ class PluginListing(Listing):
 
     plugin = models.ForeignKey(Plugin, models.CASCADE, related_name="listings", db_constraint=False)
     plugin_id: int
+    root = models.CharField(max_length=400, blank=True)  # the plugin's folder in the repository; '' is all of it
     refused_files = models.PositiveIntegerField(default=0)
 
     class Meta:

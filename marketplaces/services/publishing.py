@@ -176,6 +176,7 @@ def _plugin_listing(
         ),
         description=plugin.description,
         about=plugin.about,
+        root=plugin.root,
         refused_files=plugin.refused_files,
     )
 
@@ -206,7 +207,7 @@ def _skill_listing(
 
 L = TypeVar("L", PluginListing, SkillListing)
 _SAID = ("release_id", "version", "author_version", "description", "about")
-_SAID_OF = {PluginListing: (*_SAID, "refused_files"), SkillListing: (*_SAID, "folder")}
+_SAID_OF = {PluginListing: (*_SAID, "root", "refused_files"), SkillListing: (*_SAID, "folder")}
 
 
 def _relist(model: type[L], key: str, marketplace: Marketplace, number: int, wanted: Iterable[L]) -> int:

@@ -34,6 +34,7 @@ class Exchange:
     status: int
     bytes_in: int
     bytes_out: int
+    is_push: bool
 
 
 class GitHost:
@@ -198,8 +199,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         }
 
     def _answer(self, status: int, headers: list[Any], content: bytes, bytes_in: int) -> None:
-        path = urlsplit(self.path).path
-        self.git_host.exchanges.append(Exchange(self.command, path, status, bytes_in, len(content)))
+        is_push = "git-receive-pack" in self.path
+        exchange = Exchange(self.command, urlsplit(self.path).path, status, bytes_in, len(content), is_push)
+        self.git_host.exchanges.append(exchange)
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
@@ -209,14 +211,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def git(*arguments: str, folder: Path | None = None, **more: str) -> str:
-    """Run git on a repository of our own making and give its output."""
+    """Run git on a repository of our own making and give its output as text."""
+    return git_bytes(*arguments, folder=folder, **more).decode().strip()
+
+
+def git_bytes(*arguments: str, folder: Path | None = None, **more: str) -> bytes:
+    """Run git, without anybody's configuration, and give its output."""
     environment = {**_PLAIN_GIT, "PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", **more}
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False  # noqa: S607
-    )
+    done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False)  # noqa: S607
     if done.returncode:
-        raise RuntimeError(f"git {arguments[0]} failed: {done.stderr.strip()}")
-    return done.stdout.strip()
+        raise RuntimeError(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
 
 
 def commit_folder(source: Path, work: Path, message: str) -> str:

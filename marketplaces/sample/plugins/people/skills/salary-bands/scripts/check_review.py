@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check the proposals of a pay review against the salary bands and the budget.
 
-Reads two CSV files, changes nothing, sends nothing, needs only Python 3.9 or later. Salaries are for a year and
-as paid; they are compared with the band after division by `fte` (1.0 is full time). Remarks in capitals break a
-rule; the others are for discussion.
+Reads two CSV files, changes nothing, sends nothing, needs only Python 3.9 or later. Salaries are for a year
+and as paid; they are compared with the band after division by `fte` (1.0 is full time). Remarks in capitals
+break a rule; the others are for discussion.
 Exit codes: 0 done, 1 a proposal breaks a rule or the budget, 2 the input could not be used.
 """
 

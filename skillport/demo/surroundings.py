@@ -1,0 +1,123 @@
+"""What the demo needs before Django reads its settings: a database, keys, addresses, a git host.
+
+Everything lies in `.skillport/` of the checkout. `--once` uses a folder of its own and begins with an empty one.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skillport.demo.git_host import GitHost
+from skillport.demo.options import Options, read_options
+from skillport.embedded.postgres import ACROSS, APP, OWNER, EmbeddedPostgres
+from skillport.outbound import AddressInvalid, Origin
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DATABASE = "skillport"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    options: Options
+    folder: Path
+    port: int
+    git_host: GitHost
+    postgres: EmbeddedPostgres | None  # None: DATABASE_URL named another one
+
+    @property
+    def site_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+prepared: list[Surroundings] = []  # filled once, by `prepare`, for the command that Django runs next
+
+
+def prepare(arguments: Sequence[str]) -> None:
+    """Start what the settings will point to, and point them to it."""
+    if any(word in arguments for word in ("-h", "--help")):
+        for name in ("SITE_URL", "SECRET_KEY", "SKILLPORT_ENCRYPTION_KEYS", "DATABASE_URL"):
+            os.environ.setdefault(name, _FOR_HELP[name])
+        return
+    options = read_options(arguments)
+    folder = CHECKOUT / ".skillport" / ("once" if options.once else "demo")
+    port = _free_port(options.port)
+    if options.once:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    postgres = _start_postgres(folder)
+    git_host = GitHost(folder / "git-host", _free_port(port + 1 if options.port else 0))
+    here = Surroundings(options, folder, port, git_host, postgres)
+    os.environ.update(
+        SITE_URL=here.site_url,
+        SECRET_KEY=_kept(folder / "secret-key", lambda: secrets.token_urlsafe(60)),
+        SKILLPORT_ENCRYPTION_KEYS=_kept(folder / "encryption-keys", _new_key_ring),
+        SKILLPORT_DATA=str(folder),
+        SKILLPORT_WORKER_NAME="demo",
+        SKILLPORT_OUTBOUND_ALLOW=" ".join([git_host.url, *_loopback_origin(options.marketplace)]),
+        SKILLPORT_LOG_FORMAT=os.environ.get("SKILLPORT_LOG_FORMAT", "console"),
+        SKILLPORT_LOG_LEVEL=os.environ.get("SKILLPORT_LOG_LEVEL", "WARNING"),
+    )
+    os.environ.pop("REDIS_URL", None)  # one process: its own queue
+    git_host.start()
+    prepared.append(here)
+
+
+_FOR_HELP = {
+    "SITE_URL": "http://127.0.0.1:8000",
+    "SECRET_KEY": "only-to-print-a-help-text-" * 3,
+    "SKILLPORT_ENCRYPTION_KEYS": "none:" + "A" * 43 + "=",
+    "DATABASE_URL": "postgresql://nobody@/none",
+}
+
+
+def _start_postgres(folder: Path) -> EmbeddedPostgres | None:
+    if os.environ.get("DATABASE_URL"):
+        if not os.environ.get("DATABASE_OWNER_URL"):
+            raise SystemExit("DATABASE_URL is set, so set DATABASE_OWNER_URL too: the demo has to make the tables.")
+        return None
+    postgres = EmbeddedPostgres(folder / "postgres")
+    postgres.start()
+    postgres.make_database(DATABASE)
+    os.environ["DATABASE_URL"] = postgres.url(APP, DATABASE)
+    os.environ["DATABASE_OWNER_URL"] = postgres.url(OWNER, DATABASE)
+    os.environ["DATABASE_ACROSS_ROLE"] = ACROSS
+    return postgres
+
+
+def _free_port(wanted: int) -> int:
+    with socket.socket() as probe:
+        # Like the servers themselves: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            raise SystemExit(f"Port {wanted} is busy. Stop what uses it, or choose another: --port 8100") from None
+        return int(probe.getsockname()[1])
+
+
+def _kept(file: Path, make: Callable[[], str]) -> str:
+    """Give the secret that `file` holds (mode 600), making it the first time."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(make())
+    return file.read_text()
+
+
+def _new_key_ring() -> str:
+    return "demo:" + b64encode(secrets.token_bytes(32)).decode()
+
+
+def _loopback_origin(url: str) -> list[str]:
+    """Allow the address that the operator named on the command line, if it is on this machine."""
+    if not url:
+        return []
+    try:
+        origin = Origin.parse(url)
+    except AddressInvalid as error:
+        raise SystemExit(f"--marketplace: {error.message}") from None
+    return [str(origin)] if origin.host in {"127.0.0.1", "localhost", "::1"} else []

@@ -1,0 +1,2 @@
+def test_cast(cast):
+    assert cast.alice.role == "owner"

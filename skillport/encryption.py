@@ -120,10 +120,15 @@ class SealedText:
         self._field = field
 
     def __bool__(self) -> bool:
-        return bool(self._row.__dict__.get(self._field.attname))
+        return bool(self.sealed)
 
     def __repr__(self) -> str:
         return "SealedText(set)" if self else "SealedText(empty)"
+
+    @property
+    def sealed(self) -> bytes:
+        """Give what is stored."""
+        return bytes(self._row.__dict__.get(self._field.attname) or b"")
 
     def put(self, plain_secret: str) -> None:
         """Seal `plain_secret` into the row, which needs its primary key and organization. Saving is up to the caller."""
@@ -131,7 +136,7 @@ class SealedText:
 
     def open(self) -> str:
         """Give the plaintext; '' when none was stored. Raises `SecretUnreadable`."""
-        return key_ring().open(bytes(self._row.__dict__[self._field.attname]), self._place()) if self else ""
+        return key_ring().open(self.sealed, self._place()) if self else ""
 
     def _place(self) -> Place:
         table = self._row._meta.db_table
@@ -163,8 +168,9 @@ class EncryptedText(models.BinaryField):  # type: ignore[type-arg]
         super().contribute_to_class(cls, name, private_only)
         setattr(cls, self.attname, _SealedAttribute(self))
 
-    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: ARG002, FBT001 Django's signature
-        return model_instance.__dict__.get(self.attname)
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 Django's signature
+        sealed = value.sealed if isinstance(value, SealedText) else value
+        return super().get_db_prep_value(sealed, connection, prepared)
 
     def value_from_object(self, obj: models.Model) -> Any:  # noqa: ARG002 Django's signature
         raise TypeError("A sealed secret cannot be shown in a form or serialized.")

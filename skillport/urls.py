@@ -3,7 +3,7 @@
 from django.urls import include, path, register_converter
 
 from skillport.organizations.converters import OrganizationSlug
-from skillport.views import home, livez, readyz, robots, sse_is_gone
+from skillport.views import favicon, home, livez, readyz, robots, sse_is_gone
 
 register_converter(OrganizationSlug, "org")
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("livez", livez),
     path("readyz", readyz),
     path("robots.txt", robots),
+    path("favicon.ico", favicon),
     path("sse", sse_is_gone),
     path("", include("marketplaces.urls")),
     path("", include("connector.urls")),

@@ -2,8 +2,9 @@
 
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 
@@ -28,6 +29,11 @@ def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 the same for e
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 the same for everybody
     return HttpResponse("User-agent: *\nDisallow: /\n", content_type="text/plain")
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 the same for everybody
+    return HttpResponseRedirect(static("skillport/ship.svg"))
 
 
 def sse_is_gone(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 the same for everybody

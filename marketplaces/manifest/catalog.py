@@ -19,10 +19,9 @@ def read_catalog(
 ) -> Catalog:
     """Plan what the commit with these `entries` serves, and say what it does not and why.
 
-    `read` gives the content of a git id; it is called for manifests, SKILL.md and links only, between pieces of work
-    of at most a tenth of a second. What it raises goes through: that is how a caller ends a reading that takes too
-    long. What is broken is left out with a finding, and the rest is served; where nothing could be served, raises one
-    of the errors of `marketplace_json`.
+    `read` gives the content of a git id; it is called for manifests, SKILL.md and links only. What it raises goes
+    through: that is how a caller ends a reading that takes too long. What is broken is left out with a finding, and
+    the rest is served; where nothing could be served, raises one of the errors of `marketplace_json`.
 
     Plugins and skills made of the same files share one tuple of them, so that a caller may work on each tuple once.
     """

@@ -44,6 +44,7 @@ class PluginPlanner:
         )
         return PlannedPlugin(
             name=entry.name,
+            root=folder,
             description=fields.description,
             author_version=fields.author_version,
             about=fields.about,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from django.db.models.functions import Now
 
 from marketplaces.git.commit import CommitInfo
-from marketplaces.manifest.catalog import Catalog, PlannedPlugin, PlannedSkill
+from marketplaces.manifest.plan import Catalog, PlannedPlugin, PlannedSkill
 from marketplaces.manifest.versions import served_version
 from marketplaces.models import (
     Marketplace,

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models.functions import Now
 
-from marketplaces.manifest.catalog import PlannedFile
+from marketplaces.manifest.plan import PlannedFile
 from marketplaces.manifest.digests import release_digest
 from marketplaces.models import Blob, Release
 from skillport.scoping import within

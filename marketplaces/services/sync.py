@@ -16,8 +16,9 @@ from marketplaces.git.errors import GitStopped, RateLimited
 from marketplaces.git.head import Head, Remote, ask_head
 from marketplaces.git.kept_copy import KeptCopy
 from marketplaces.git.program import Connection
-from marketplaces.manifest.catalog import Catalog, read_catalog
+from marketplaces.manifest.catalog import read_catalog
 from marketplaces.manifest.limits import Limits
+from marketplaces.manifest.plan import Catalog
 from marketplaces.models import Marketplace, Phase, RunState
 from marketplaces.services import leases
 from marketplaces.services.leases import Lease, LeaseLost

@@ -1,5 +1,6 @@
 """One settings file for every way of running; what differs comes from the environment (`env.py`)."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -98,7 +99,7 @@ X_FRAME_OPTIONS = "DENY"
 
 REDIS_URL = ENVIRONMENT.redis_url.get_secret_value() if ENVIRONMENT.redis_url else None
 _WAIT_SECONDS = 2  # a frozen Redis must not hold a request: rows in Postgres are the queue, a message only a hint
-CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"socket_timeout": _WAIT_SECONDS, "socket_connect_timeout": _WAIT_SECONDS, "max_retries": 1} if REDIS_URL else {}
@@ -142,6 +143,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # where `collectstatic` was not run, files come from the packages
+warnings.filterwarnings("ignore", message="No directory at", module="whitenoise|django")
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_configuration(style=ENVIRONMENT.log_format, level=ENVIRONMENT.log_level)

@@ -30,13 +30,18 @@ _STOP_SECONDS: Final = 10
 # Small on purpose: a laptop's demo, not a server. No parallel workers, no just-in-time compiler to load.
 _SETTINGS: Final = {
     "listen_addresses": "",
-    "shared_buffers": "24MB",
+    "shared_buffers": "16MB",
     "max_connections": "60",
     "max_worker_processes": "2",
     "max_parallel_workers": "0",
     "jit": "off",
     "autovacuum_max_workers": "1",
     "max_wal_size": "256MB",
+    # Fewer processes: nothing is replicated, and reads are small.
+    "io_method": "sync",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
 }
 
 

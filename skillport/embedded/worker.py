@@ -30,5 +30,5 @@ class EmbeddedWorker:
     def stop(self) -> None:
         """End a running sync (its run goes back into the queue), the clock and the worker, in this order."""
         this_worker().git.processes.stop()
-        self._beat.stop()
+        self._beat.service.stop()  # without waiting for its next tick: it keeps nothing
         self._worker.terminate()

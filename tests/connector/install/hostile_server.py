@@ -77,7 +77,9 @@ class Answer:
     raw: bytes | None = None  # this instead of an HTTP answer
 
 
-def answer_with(body: bytes, *, name: str = NAME, version: str = "1.0.0", digest: str = "sha256:" + "0" * 64) -> Answer:
+def answer_with(
+    body: bytes, *, name: str = NAME, version: str = "1.0.0", digest: str = "sha256:" + "0" * 64
+) -> Answer:
     headers = {
         "Content-Type": "application/gzip",
         "X-Skillport-Skill": name,

@@ -3,8 +3,7 @@
 Every refusal has a twin: the same attack on a copy of the script without the line that refuses it must get further.
 """
 
-import datetime
-import gzip
+import datetime as dt
 import os
 import pty
 import re
@@ -14,9 +13,9 @@ import ssl
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -41,100 +40,19 @@ from tests.connector.install.hostile_server import (
     serving,
     tar,
 )
-
-SCRIPT = Path(__file__).parents[3] / "connector/install/scripts/install.sh"
-TOKEN = "sklp_it_" + "Ab3" * 16 + "Z"
-OLD = (
-    Member(path=b"SKILL.md", content=b"# PDF tools, old\n"),
-    Member(path=b"vanishes/soon.md", content=b"old"),
-    Member(path=b"scripts/run.sh", content=b"echo old\n"),
+from tests.connector.install.machine import (
+    NEW,
+    OLD,
+    SCRIPT,
+    TOKEN,
+    Machine,
+    TokenShownError,
+    as_tree,
+    interrupted_updates,
+    planted,
+    put,
+    tree,
 )
-NEW = (
-    SKILL_MD,
-    Member(path=b"scripts/run.sh", content=b"echo new\n", mode=0o755),
-    Member(path="références/naïve 日本.md".encode(), content=bytes(range(256)) * 40),
-    Member(path=b"empty/__init__.py"),
-)
-Tree = dict[str, tuple[int, bytes]]
-
-
-@dataclass
-class Machine:
-    """A person's computer: a home, a current folder, a PATH of three programs, and one server it knows."""
-
-    root: Path
-    server: HostileServer
-    script: str
-
-    @property
-    def target(self) -> Path:
-        return self.root / "home/.claude/skills" / NAME
-
-    def start(self, *options: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Run the script as `curl … | bash -s -- options` does."""
-        return subprocess.Popen(
-            [self.root / "bin/bash", "-s", "--", *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.root / "work",
-            env={
-                "PATH": str(self.root / "bin"),
-                "HOME": str(self.root / "home"),
-                "TMPDIR": str(self.root / "tmp"),
-                "SKILLPORT_TOKEN": TOKEN,
-                **environment,
-            },
-            start_new_session=True,
-        )
-
-    def install(self, *options: str, script: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        bash = self.start(*options, **environment)
-        out, err = bash.communicate((script or self.script).encode())
-        done = subprocess.CompletedProcess(bash.args, bash.returncode, out.decode(), err.decode())
-        assert TOKEN not in done.stdout + done.stderr
-        return done
-
-    def refuses(self, says: str, *options: str, **environment: str) -> bool:
-        """Tell whether a run ends with this sentence, having changed nothing anywhere."""
-        before = tree(self.root)
-        done = self.install(*options, **environment)
-        return (
-            done.returncode == 1
-            and done.stdout == ""
-            and re.fullmatch(rf"skillport: .*{re.escape(says)}.*\n", done.stderr) is not None
-            and tree(self.root) == before
-        )
-
-
-def tree(root: Path) -> Tree:
-    """Everything below a folder, by relative path; links are not followed."""
-    found: Tree = {}
-    for folder, folders, names in os.walk(root):
-        for name in (*folders, *names):
-            place = Path(folder, name)
-            content = os.fsencode(place.readlink()) if place.is_symlink() else b"/" if place.is_dir() else place.read_bytes()
-            found[str(place.relative_to(root))] = (place.lstat().st_mode & 0o7777, content)
-    return found
-
-
-def as_tree(members: tuple[Member, ...]) -> Tree:
-    files = {member.path.decode(): (0o755 if member.mode & 0o100 else 0o644, member.content) for member in members}
-    folders = {str(parent): (0o755, b"/") for path in files for parent in Path(path).parents if str(parent) != "."}
-    return files | folders
-
-
-def put(members: tuple[Member, ...], target: Path) -> None:
-    for member in members:
-        place = target / member.path.decode()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(member.content)
-
-
-def planted(script: str, sound: str, faulty: str) -> str:
-    """Give the script with a fault in it; fails when the line that is to be spoiled is no longer there."""
-    assert script.count(sound) == 1, sound
-    return script.replace(sound, faulty)
 
 
 @pytest.fixture
@@ -152,7 +70,9 @@ def machine(tmp_path: Path, server: HostileServer) -> Machine:
         (tmp_path / "bin" / program).symlink_to(shutil.which(program) or pytest.skip(f"needs {program}"))
     (tmp_path / "bin/python3").symlink_to(Path(sys.executable).resolve())
     script = planted(SCRIPT.read_text(), "@SITE_URL@", server.url)
-    return Machine(tmp_path, server, planted(script, "PAUSES_SECONDS = (1, 2, 4)", "PAUSES_SECONDS = (0, 0, 0)"))
+    return Machine(
+        tmp_path, server, planted(script, "PAUSES_SECONDS = (1, 2, 4)", "PAUSES_SECONDS = (0, 0, 0)")
+    )
 
 
 @pytest.fixture
@@ -172,12 +92,12 @@ def either_way(request: pytest.FixtureRequest, updatable: Machine) -> Machine:
 # What it is for
 
 
-def test_it_installs_bytes_modes_and_names(machine):
+def test_it_installs_bytes_modes_and_names(machine: Machine) -> None:
     done = machine.install()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"Installed pdf-tools 1.0.0 in {machine.target}\nStart a new session to use it.\n"
     assert tree(machine.target) == as_tree(NEW)
-    assert os.listdir(machine.target.parent) == [NAME]
+    assert machine.skills() == [NAME]
     assert machine.target.stat().st_mode & 0o7777 == machine.target.parent.stat().st_mode & 0o7777 == 0o755
     [(line, sent)] = machine.server.asked
     assert line == "POST /api/v1/install/redeem HTTP/1.1"
@@ -185,16 +105,16 @@ def test_it_installs_bytes_modes_and_names(machine):
     assert re.fullmatch(r"[0-9a-f]{32,}", sent["redemption_key"])
 
 
-def test_an_update_takes_the_place_of_the_old_version_whole(either_way):
+def test_an_update_takes_the_place_of_the_old_version_whole(either_way: Machine) -> None:
     assert tree(either_way.target) == as_tree(OLD)
     done = either_way.install()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Updated pdf-tools 1.0.0 in ")
     assert tree(either_way.target) == as_tree(NEW)
-    assert os.listdir(either_way.target.parent) == [NAME]
+    assert either_way.skills() == [NAME]
 
 
-def test_a_second_run_changes_nothing(machine):
+def test_a_second_run_changes_nothing(machine: Machine) -> None:
     assert machine.install().returncode == 0
     first = tree(machine.root)
     assert machine.install().returncode == 0
@@ -203,7 +123,7 @@ def test_a_second_run_changes_nothing(machine):
     assert len(set(keys)) == 2
 
 
-def test_the_folder_can_be_chosen(machine):
+def test_the_folder_can_be_chosen(machine: Machine) -> None:
     for options, environment, folder in [
         (("--dir", "here/and there"), {}, "work/here/and there"),
         (("--dir", f"{machine.root}/straße"), {"LC_ALL": "C"}, "straße"),
@@ -217,7 +137,7 @@ def test_the_folder_can_be_chosen(machine):
 
 
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_it_reads_what_every_tar_writer_writes(machine, kind):
+def test_it_reads_what_every_tar_writer_writes(machine: Machine, kind: int) -> None:
     members = (*OLD, Member(path=b"%s/%s" % (b"long" * 20, b"name" * 20), mode=0o6755, content=b"x" * 513))
     raw = BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=kind) as archive:
@@ -230,7 +150,7 @@ def test_it_reads_what_every_tar_writer_writes(machine, kind):
     assert tree(machine.target) == as_tree(members)  # among them: no setuid bit
 
 
-def test_the_digest_that_was_told_may_be_short(machine):
+def test_the_digest_that_was_told_may_be_short(machine: Machine) -> None:
     digest = release_digest(NEW)
     for told in (digest, digest[:23], digest[:40]):
         assert machine.install("--digest", told).returncode == 0
@@ -242,7 +162,7 @@ def test_the_digest_that_was_told_may_be_short(machine):
     assert machine.install("--digest", other, script=faulty).returncode == 0
 
 
-def test_help_and_wrong_options(machine):
+def test_help_and_wrong_options(machine: Machine) -> None:
     assert "--digest sha256:HEX" in machine.install("--help").stdout
     for options in [(TOKEN,), ("--dir",), ("--digest", ""), ("--token", TOKEN)]:
         assert machine.refuses("--help", *options)
@@ -253,16 +173,22 @@ def test_help_and_wrong_options(machine):
     assert machine.server.asked == []
 
 
-def test_a_copy_from_a_checkout_asks_for_the_server(machine):
+def test_a_copy_from_a_checkout_asks_for_the_server(machine: Machine) -> None:
     served, machine.script = machine.script, planted(machine.script, machine.server.url, "@SITE_URL@")
     assert machine.refuses("Set SKILLPORT_URL")
-    for wrong in ("http://skills.example.org", "ftp://127.0.0.1", "https://a@b", "https://h/path", "http://localhost.x"):
+    for wrong in (
+        "http://skills.example.org",
+        "ftp://127.0.0.1",
+        "https://a@b",
+        "https://h/path",
+        "http://localhost.x",
+    ):
         assert machine.refuses("Check SKILLPORT_URL", SKILLPORT_URL=wrong)
     assert machine.install(SKILLPORT_URL=machine.server.url + "/").returncode == 0
     assert machine.install(script=served, SKILLPORT_URL="https://elsewhere.example.org").returncode == 0
 
 
-def test_the_token_can_be_typed_unseen(machine):
+def test_the_token_can_be_typed_unseen(machine: Machine) -> None:
     (machine.root / "install.sh").write_text(machine.script)
     keyboard, terminal = pty.openpty()
     bash = subprocess.Popen(
@@ -301,7 +227,7 @@ def processes_that_show(secret: str) -> list[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes through /proc")
-def test_no_process_shows_the_token(machine):
+def test_no_process_shows_the_token(machine: Machine) -> None:
     seen: list[str] = []
     machine.server.meanwhile = lambda: seen.extend(processes_that_show(TOKEN))
     assert machine.install().returncode == 0
@@ -314,13 +240,13 @@ def test_no_process_shows_the_token(machine):
     assert seen
 
 
-def test_a_trace_does_not_print_the_token(machine):
+def test_a_trace_does_not_print_the_token(machine: Machine) -> None:
     machine.install(SHELLOPTS="xtrace")  # checked in every run
-    with pytest.raises(AssertionError, match=TOKEN):
+    with pytest.raises(TokenShownError):
         machine.install(script=planted(machine.script, "set +x -euo", "set -euo"), SHELLOPTS="xtrace")
 
 
-def test_modules_that_lie_about_are_not_run(machine):
+def test_modules_that_lie_about_are_not_run(machine: Machine) -> None:
     (machine.root / "work/json.py").write_text("open('escaped', 'w')")
     (machine.root / "home/usercustomize.py").write_text("open('escaped', 'w')")
     hostile = {"PYTHONPATH": str(machine.root / "home"), "PYTHONSTARTUP": "json.py"}
@@ -330,10 +256,13 @@ def test_modules_that_lie_about_are_not_run(machine):
     assert (machine.root / "work/escaped").exists()
 
 
-def test_loopback_goes_through_no_proxy(either_way):
+def test_loopback_goes_through_no_proxy(either_way: Machine) -> None:
     with serving() as proxy:
         proxy.will_answer(bundle(*NEW))
-        assert either_way.install(http_proxy=proxy.url, HTTP_PROXY=proxy.url, ALL_PROXY=proxy.url).returncode == 0
+        assert (
+            either_way.install(http_proxy=proxy.url, HTTP_PROXY=proxy.url, ALL_PROXY=proxy.url).returncode
+            == 0
+        )
         assert proxy.asked == []
         if (either_way.root / "bin/curl").exists():
             faulty = planted(either_way.script, '"=http", "--noproxy", "*"]', '"=http"]')
@@ -344,9 +273,9 @@ def test_loopback_goes_through_no_proxy(either_way):
 @pytest.fixture
 def self_signed(tmp_path: Path) -> ssl.SSLContext:
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -362,10 +291,14 @@ def self_signed(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-def test_a_server_that_cannot_prove_its_name_gets_no_token(either_way, self_signed):
+def test_a_server_that_cannot_prove_its_name_gets_no_token(
+    either_way: Machine, self_signed: ssl.SSLContext
+) -> None:
     with serving(self_signed) as impostor:
         impostor.will_answer(bundle(*NEW))
-        either_way.script = planted(either_way.script, either_way.server.url, impostor.url.replace("127.0.0.1", "localhost"))
+        either_way.script = planted(
+            either_way.script, either_way.server.url, impostor.url.replace("127.0.0.1", "localhost")
+        )
         assert either_way.refuses("Check the network")
         assert impostor.asked == []
         if (either_way.root / "bin/curl").exists():
@@ -377,7 +310,7 @@ def test_a_server_that_cannot_prove_its_name_gets_no_token(either_way, self_sign
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_redirect_is_followed(either_way, status):
+def test_no_redirect_is_followed(either_way: Machine, status: int) -> None:
     (either_way.root / "home/.curlrc").write_text("location\n")
     either_way.server.will_answer(error(status, "", Location=either_way.server.url + "/elsewhere"))
     assert either_way.refuses("follows no redirect")
@@ -388,7 +321,7 @@ def test_no_redirect_is_followed(either_way, status):
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 429, 500])
-def test_the_servers_own_words_are_shown(either_way, status):
+def test_the_servers_own_words_are_shown(either_way: Machine, status: int) -> None:
     either_way.server.will_answer(error(status, "This token was used. Ask for another."))
     assert either_way.refuses("This token was used. Ask for another.")
     assert len(either_way.server.asked) == 1
@@ -406,21 +339,28 @@ def test_the_servers_own_words_are_shown(either_way, status):
         (Answer(status=204), "status 204"),
     ],
 )
-def test_other_words_are_made_harmless(either_way, answer, says):
+def test_other_words_are_made_harmless(either_way: Machine, answer: Answer, says: str) -> None:
     either_way.server.will_answer(answer)
     assert either_way.refuses(says)
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 \r\n\r\n", b"HTTP/1.1 200 OK\nno", b"HTTP/1.1 100 Continue\r\n\r\n"]
+    "raw",
+    [
+        b"",
+        b"SSH-2.0-x\r\n\r\n",
+        b"HTTP/1.1 \r\n\r\n",
+        b"HTTP/1.1 200 OK\nno",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
 )
-def test_what_is_not_http_is_refused(either_way, raw):
+def test_what_is_not_http_is_refused(either_way: Machine, raw: bytes) -> None:
     either_way.server.will_answer(Answer(raw=raw))
     assert either_way.refuses("")
     assert len({sent["redemption_key"] for _, sent in either_way.server.asked}) == 1
 
 
-def test_interim_answers_are_passed_over(either_way):
+def test_interim_answers_are_passed_over(either_way: Machine) -> None:
     honest = bundle(*NEW)
     head = "".join(f"{name}: {value}\r\n" for name, value in honest.headers.items()).encode()
     raw = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n" + head + b"\r\n" + honest.body
@@ -430,7 +370,7 @@ def test_interim_answers_are_passed_over(either_way):
         assert done.returncode == 0
 
 
-def test_a_broken_connection_is_tried_again_with_the_same_key(either_way):
+def test_a_broken_connection_is_tried_again_with_the_same_key(either_way: Machine) -> None:
     honest = bundle(*NEW)
     trouble = [cut(honest, 200), Answer(raw=b""), error(503, "Wait a little.")]
     either_way.server.will_answer(*trouble, honest)
@@ -440,18 +380,22 @@ def test_a_broken_connection_is_tried_again_with_the_same_key(either_way):
     assert len({sent["redemption_key"] for _, sent in either_way.server.asked}) == 1
     either_way.server.asked.clear()
     either_way.server.will_answer(*trouble, honest)
-    faulty = planted(either_way.script, "post(site, body, ", 'post(site, body[:-9] + os.urandom(3).hex().encode() + b\'"}\', ')
+    faulty = planted(
+        either_way.script,
+        "post(site, body, ",
+        "post(site, body[:-9] + os.urandom(3).hex().encode() + b'\"}', ",
+    )
     either_way.install(script=faulty)
     assert len({sent["redemption_key"] for _, sent in either_way.server.asked}) == 4
 
 
-def test_it_gives_up_after_three_more_tries(either_way):
+def test_it_gives_up_after_three_more_tries(either_way: Machine) -> None:
     either_way.server.will_answer(error(503, "Wait a little."))
     assert either_way.refuses("Wait a little.")
     assert len(either_way.server.asked) == 4
 
 
-def test_a_break_at_any_offset_leaves_the_old_version(updatable):
+def test_a_break_at_any_offset_leaves_the_old_version(updatable: Machine) -> None:
     honest = bundle(*NEW)
     for offset in range(0, len(honest.body), len(honest.body) // 6):
         updatable.server.will_answer(cut(honest, offset))
@@ -459,17 +403,13 @@ def test_a_break_at_any_offset_leaves_the_old_version(updatable):
 
 
 @pytest.mark.parametrize("tenth", range(10))
-def test_a_truncated_archive_is_refused(updatable, tenth):
+def test_a_truncated_archive_is_refused(updatable: Machine, tenth: int) -> None:
     honest = bundle(*NEW)
     updatable.server.will_answer(replace(honest, body=honest.body[: len(honest.body) * tenth // 10]))
     assert updatable.refuses("the archive is damaged")
 
 
 # What the archive may hold
-
-
-def beside(path: bytes, **more: object) -> Answer:
-    return bundle(SKILL_MD, replace(Member(path=path, content=b"evil"), **more))
 
 
 PLAIN, TWINS, NO_FILE = "is not a plain relative path", "are one on some systems", "is not a file"
@@ -506,15 +446,17 @@ HOSTILE_PATHS: list[tuple[str, bytes]] = [
 
 
 @pytest.mark.parametrize(("says", "path"), HOSTILE_PATHS)
-def test_a_path_that_is_not_plain_is_refused(updatable, says, path):
+def test_a_path_that_is_not_plain_is_refused(updatable: Machine, says: str, path: bytes) -> None:
     updatable.server.will_answer(bundle(*NEW, Member(path=path, content=b"evil")))
     assert updatable.refuses(says)
     [fault] = [line for line in updatable.script.splitlines() if f'{says}": ' in line]
-    updatable.script = planted(updatable.script, "        if found:", f"        if found and fault not in {fault!r}:")
+    updatable.script = planted(
+        updatable.script, "        if found:", f"        if found and fault not in {fault!r}:"
+    )
     assert not updatable.refuses(says)
 
 
-def test_without_the_path_rules_it_would_escape(machine):
+def test_without_the_path_rules_it_would_escape(machine: Machine) -> None:
     machine.script = planted(machine.script, "        if found:", "        if False:")
     for path in (ESCAPE, os.fsencode(machine.root / "home/escaped")):
         machine.server.will_answer(bundle(*NEW, Member(path=path, content=b"evil")))
@@ -537,7 +479,9 @@ def test_without_the_path_rules_it_would_escape(machine):
         (b"skill.md/a",),
     ],
 )
-def test_names_that_some_systems_take_for_one_are_refused(updatable, paths):
+def test_names_that_some_systems_take_for_one_are_refused(
+    updatable: Machine, paths: tuple[bytes, ...]
+) -> None:
     updatable.server.will_answer(bundle(SKILL_MD, *(Member(path=path) for path in paths)))
     assert updatable.refuses(TWINS)
     clash = "len(set(keys)) < len(keys) or not folders.isdisjoint(keys)"
@@ -547,11 +491,13 @@ def test_names_that_some_systems_take_for_one_are_refused(updatable, paths):
 
 @pytest.mark.parametrize(
     "kind",
-    [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE]
-    + [tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE, tarfile.GNUTYPE_LONGLINK, tarfile.XGLTYPE, b"V"],
+    # Hard and symbolic links, devices, a folder, a queue; then contiguous, sparse, GNU's and pax' global records.
+    [b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"S", b"K", b"D", b"V", b"g"],
 )
 @pytest.mark.parametrize("further", [(), (Member(path=b"link/.bashrc", content=b"evil"),)])
-def test_whatever_is_not_a_file_is_refused(updatable, kind, further):
+def test_whatever_is_not_a_file_is_refused(
+    updatable: Machine, kind: bytes, further: tuple[Member, ...]
+) -> None:
     updatable.server.will_answer(bundle(SKILL_MD, Member(path=b"link", kind=kind, link="/tmp"), *further))
     assert updatable.refuses(NO_FILE)
     updatable.script = planted(updatable.script, 'elif kind in (b"0", b"\\0"):', "elif kind:")
@@ -582,10 +528,12 @@ GOOD_TAR = tar(NEW)
         packed(os.urandom(5000)),
     ],
 )
-def test_a_damaged_archive_is_refused(updatable, body):
+def test_a_damaged_archive_is_refused(updatable: Machine, body: bytes) -> None:
     updatable.server.will_answer(answer_with(body, digest=release_digest(NEW)))
     assert updatable.refuses("the archive is damaged")
-    updatable.script = re.sub(r"raise Refusal\(DAMAGED\)( from None)?", "raise Refusal('planted')", updatable.script)
+    updatable.script = re.sub(
+        r"raise Refusal\(DAMAGED\)( from None)?", "raise Refusal('planted')", updatable.script
+    )
     assert updatable.refuses("planted")
 
 
@@ -603,14 +551,19 @@ def test_a_damaged_archive_is_refused(updatable, body):
         (packed(tar([replace(NEW[0], content=b"other"), *NEW[1:]])), "not those that the digest names"),
     ],
 )
-def test_an_archive_of_something_else_is_refused(updatable, body, says):
+def test_an_archive_of_something_else_is_refused(updatable: Machine, body: bytes, says: str) -> None:
     updatable.server.will_answer(answer_with(body, digest=release_digest(NEW)))
     assert updatable.refuses(says)
 
 
-def test_without_the_digest_it_would_be_installed(updatable):
+def test_without_the_digest_it_would_be_installed(updatable: Machine) -> None:
     updatable.server.will_answer(answer_with(packed(tar(NEW[:-1])), digest=release_digest(NEW)))
-    assert updatable.install(script=planted(updatable.script, "if release_digest(files) != digest:", "if False:")).returncode == 0
+    assert (
+        updatable.install(
+            script=planted(updatable.script, "if release_digest(files) != digest:", "if False:")
+        ).returncode
+        == 0
+    )
 
 
 MIB = 1 << 20
@@ -624,32 +577,41 @@ BIG = [
 
 
 @pytest.mark.parametrize("answer", BIG, ids=["file", "files", "bomb", "announced", "endless"])
-def test_more_than_the_limits_is_refused(either_way, answer):
+def test_more_than_the_limits_is_refused(either_way: Machine, answer: Answer) -> None:
     either_way.server.will_answer(answer)
     if answer is BIG[3] and not (either_way.root / "bin/curl").exists():
         assert either_way.refuses("cut short")
     else:
         assert either_way.refuses("more than 64 MiB or 2000 files")
     if answer is not BIG[4]:
-        lenient = planted(either_way.script, "MAX_BYTES = 64 << 20", "MAX_BYTES = 90 << 20").replace("2000, 400", "2001, 400")
+        lenient = planted(either_way.script, "MAX_BYTES = 64 << 20", "MAX_BYTES = 96 << 20").replace(
+            "2000, 400", "2001, 400"
+        )
         assert "the server sent more than" not in either_way.install(script=lenient).stderr
 
 
-def test_as_much_as_the_limits_is_installed(machine):
-    members = (Member(path=b"SKILL.md", content=bytes(64 * MIB)), *(Member(path=b"%d" % n) for n in range(1_999)))
+def test_as_much_as_the_limits_is_installed(machine: Machine) -> None:
+    members = (
+        Member(path=b"SKILL.md", content=bytes(64 * MIB)),
+        *(Member(path=b"%d" % n) for n in range(1_999)),
+    )
     machine.server.will_answer(bundle(*members))
     assert machine.install().returncode == 0
-    assert len(os.listdir(machine.target)) == 2_000
+    assert len(tree(machine.target)) == 2_000
 
 
-@pytest.mark.parametrize("name", ["", "..", ".hidden", "../x", "a/b", "x" * 101, "x.", "a b", "é", "con", "NUL.txt", "com1"])
-def test_a_name_that_is_no_folders_is_refused(updatable, name):
+@pytest.mark.parametrize(
+    "name", ["", "..", ".hidden", "../x", "a/b", "x" * 101, "x.", "a b", "é", "con", "NUL.txt", "com1"]
+)
+def test_a_name_that_is_no_folders_is_refused(updatable: Machine, name: str) -> None:
     updatable.server.will_answer(bundle(*NEW, name=name))
     assert updatable.refuses("whose name is not allowed")
-    assert not replace(updatable, script=planted(updatable.script, "SKILL_NAME.fullmatch(name)", "True")).refuses("not allowed")
+    assert not replace(
+        updatable, script=planted(updatable.script, "SKILL_NAME.fullmatch(name)", "True")
+    ).refuses("not allowed")
 
 
-def test_an_answer_without_headers_is_refused(updatable):
+def test_an_answer_without_headers_is_refused(updatable: Machine) -> None:
     for answer in (Answer(headers={"Content-Type": "text/html"}, body=b"<title>Sign in</title>"), Answer()):
         updatable.server.will_answer(answer)
         assert updatable.refuses("sent no skill")
@@ -658,7 +620,7 @@ def test_an_answer_without_headers_is_refused(updatable):
         assert updatable.refuses("another release")
 
 
-def test_a_version_cannot_steer_the_terminal(machine):
+def test_a_version_cannot_steer_the_terminal(machine: Machine) -> None:
     machine.server.will_answer(bundle(*NEW, version="\x1b[2J1.0"))
     assert "Installed pdf-tools ?[2J1.0 in " in machine.install().stdout
 
@@ -666,37 +628,42 @@ def test_a_version_cannot_steer_the_terminal(machine):
 # What lies where the skill should go
 
 
-def test_what_is_no_skill_is_left_alone(machine):
-    (machine.root / "home/elsewhere").mkdir()
-    (machine.root / "home/elsewhere/SKILL.md").write_text("mine")
+@pytest.mark.parametrize("there", ["link", "broken link", "file", "empty folder", "folder of something else"])
+def test_what_is_no_skill_is_left_alone(machine: Machine, there: str) -> None:
+    put(OLD, machine.root / "home/elsewhere")
     machine.target.parent.mkdir(parents=True)
-    for put_there, says, sound in [
-        (lambda: machine.target.symlink_to(machine.root / "home/elsewhere"), "is a symbolic link", "os.path.islink(target)"),
-        (lambda: machine.target.symlink_to(machine.root / "nowhere"), "is a symbolic link", "os.path.islink(target)"),
-        (lambda: machine.target.write_text("mine"), "something else lies", "update and not os"),
-        (lambda: machine.target.mkdir(), "something else lies", "update and not os"),
-        (lambda: (machine.target / "SKILL.md").mkdir(parents=True), "something else lies", "update and not os"),
-    ]:
-        put_there()
-        assert machine.refuses(says)
-        machine.install(script=planted(machine.script, f"if {sound}", f"if False and {sound}"))
-        assert tree(machine.target) == as_tree(NEW) or says == "is a symbolic link"
-        shutil.rmtree(machine.target) if not machine.target.is_symlink() else machine.target.unlink()
+    match there:
+        case "link":
+            machine.target.symlink_to(machine.root / "home/elsewhere")
+        case "broken link":
+            machine.target.symlink_to("nowhere")
+        case "file":
+            machine.target.write_text("mine")
+        case "empty folder":
+            machine.target.mkdir()
+        case _:
+            (machine.target / "SKILL.md").mkdir(parents=True)
+    says, sound = (
+        ("is a symbolic link", "os.path.islink") if "link" in there else ("something else lies", "update and")
+    )
+    assert machine.refuses(says)
+    machine.script = planted(machine.script, f"    if {sound}", f"    if False and {sound}")
+    assert not machine.refuses(says)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_named(machine):
+def test_a_folder_that_may_not_be_written_is_named(machine: Machine) -> None:
     (machine.root / "home").chmod(0o555)
     assert machine.refuses("Permission denied")
 
 
-def test_a_folder_that_cannot_be_is_named(machine):
+def test_a_folder_that_cannot_be_is_named(machine: Machine) -> None:
     (machine.root / "work/file").touch()
     assert machine.refuses("/work/file", "--dir", "file")
     assert machine.refuses("/work/file", "--dir", "file/below")
 
 
-def test_what_killed_runs_left_is_removed_after_an_hour(updatable):
+def test_what_killed_runs_left_is_removed_after_an_hour(updatable: Machine) -> None:
     skills = updatable.target.parent
     old, recent = skills / f".skillport-{NAME}-{'0' * 16}", skills / f".skillport-a-b-{'f' * 16}"
     foreign = [skills / ".skillport-mine", skills / f"skillport-x-{'0' * 16}", skills / ".skillport-x-0"]
@@ -713,7 +680,7 @@ def test_what_killed_runs_left_is_removed_after_an_hour(updatable):
 # Ends that come too early
 
 
-def test_a_script_that_breaks_off_does_nothing(updatable):
+def test_a_script_that_breaks_off_does_nothing(updatable: Machine) -> None:
     before, whole = tree(updatable.root), updatable.script.rstrip("\n")
     for length in {*range(0, len(whole), 97), *range(len(whole) - 50, len(whole))}:
         bash = updatable.start("--dir", "unwanted", "--digest", release_digest(OLD))
@@ -725,81 +692,68 @@ def test_a_script_that_breaks_off_does_nothing(updatable):
     assert tree(updatable.target) == as_tree(NEW)
 
 
-# Stands for python3; does something, such as ending it all, before the file system is touched for the n-th time.
-INTERRUPTING = """#!{python} -IS
-import os, signal, sys
-*_, program, site, folder, digest = sys.argv
-touched, begun = 0, False
-def hook(event, arguments):
-    global touched, begun
-    begun = begun or event == "os.mkdir" and ".skillport-" in str(arguments[0])
-    if begun and event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.scandir", "ctypes.dlsym"):
-        touched += 1
-        if touched == {moment}:
-            {action}
-sys.addaudithook(hook)
-sys.argv = ["-c", site, folder, digest]
-exec(compile(program, "install.sh", "exec"), {{"__name__": "__main__"}})
-"""
 KILL = "os.killpg(0, signal.SIGKILL)"
-NO_EXCHANGE = ("libc.renameat2", "libc.no_such_call")
 
 
-def interrupted_updates(machine: Machine, action: str, script: str) -> Iterator[tuple[int, str]]:
-    """Update again and again, interrupted one touch of the file system later each time, until there are no more.
-
-    Gives the exit code, and which version is there afterwards: old, new or torn.
-    """
-    python = machine.root / "bin/python3"
-    real = python.resolve()
-    for moment in range(1, 200):
-        shutil.rmtree(machine.target.parent, ignore_errors=True)
-        put(OLD, machine.target)
-        python.unlink()
-        python.write_text(INTERRUPTING.format(python=real, moment=moment, action=f"{action}; open('reached', 'w')"))
-        python.chmod(0o755)
-        ...
+def without_exchange(script: str) -> str:
+    return planted(script, "libc.renameat2", "libc.no_such_call")
 
 
-def test_a_kill_at_any_moment_leaves_the_old_version_or_the_new_one(machine):
-    states = states_after_kills(machine, machine.script)
-    assert len(states) > 40
-    assert states == sorted(states, reverse=True)  # old ones, then new ones
-    assert set(states) == {"old", "new"}
+def test_a_kill_at_any_moment_leaves_the_old_version_or_the_new_one(machine: Machine) -> None:
+    codes, versions = zip(*interrupted_updates(machine, KILL, machine.script), strict=True)
+    assert len(versions) >= 40
+    assert set(codes) == {-signal.SIGKILL}
+    assert set(versions) == {"old", "new"}
+    assert list(versions) == sorted(versions, reverse=True)  # old ones, then new ones
 
 
-def test_without_the_exchange_a_kill_would_tear_it(machine):
-    faulty = planted(machine.script, "        swap(fresh, target)", "        shutil.rmtree(target); swap(fresh, target)")
-    assert "torn" in states_after_kills(machine, faulty)
+def test_without_the_swap_a_kill_would_tear_it(machine: Machine) -> None:
+    faulty = planted(
+        machine.script, "        swap(fresh, target)", "        shutil.rmtree(target); swap(fresh, target)"
+    )
+    assert "torn" in [version for _, version in interrupted_updates(machine, KILL, faulty)]
 
 
-def test_where_nothing_can_be_exchanged_the_next_run_repairs(machine):
-    script = planted(machine.script, "libc.renameat2", "libc.no_such_call")
-    states = states_after_kills(machine, script)
-    assert states.count("torn") == 1  # killed between the two renames: the old version lies aside
-    put(OLD, machine.target)
-    moment = states.index("torn") + 1
-    assert interrupted(machine, moment, KILL, script).returncode == -signal.SIGKILL
-    assert not machine.target.exists()
-    machine.server.will_answer(error(404, "No."))
-    assert "No." in machine.install(script=script).stderr
-    assert tree(machine.target) == as_tree(OLD)
+def test_where_two_folders_cannot_be_exchanged_the_next_run_repairs(machine: Machine) -> None:
+    torn = 0
+    for _, version in interrupted_updates(machine, KILL, without_exchange(machine.script)):
+        if version == "torn":  # killed between the two renames: the old version lies aside, whole
+            torn += 1
+            assert not machine.target.exists()
+            machine.server.will_answer(error(404, "No."))
+            assert "No." in machine.install().stderr
+            assert tree(machine.target) == as_tree(OLD)
+            machine.server.will_answer(bundle(*NEW))
+    assert torn == 1
 
 
-def test_a_failure_between_the_two_renames_is_taken_back(machine):
-    script = planted(machine.script, "libc.renameat2", "libc.no_such_call")
-    put(OLD, machine.target)
-    moment = 0
-    while "disk is gone" not in (done := interrupted(machine, moment, "raise OSError('disk is gone')", script)).stderr:
-        moment += 1
+@pytest.mark.parametrize("prepared", [str, without_exchange])
+def test_a_failure_at_any_moment_is_told_and_leaves_a_whole_version(
+    machine: Machine, prepared: Callable[[str], str]
+) -> None:
+    disk_full = "raise OSError(28, 'No space left on device', 'somewhere')"
+    versions = []
+    for code, version in interrupted_updates(machine, disk_full, prepared(machine.script)):
+        versions.append(version)
+        assert (version, code) in {("old", 1), ("new", 0), ("new", 1)}
+        if version == "old":
+            assert machine.skills() == [NAME]
+    assert set(versions) == {"old", "new"}
 
 
-def test_a_kill_during_the_download_leaves_the_old_version(updatable):
+def test_a_stop_on_request_leaves_nothing_behind(machine: Machine) -> None:
+    for code, version in interrupted_updates(machine, "os.kill(os.getpid(), signal.SIGTERM)", machine.script):
+        if version == "old":
+            assert (code, machine.skills()) == (1, [NAME])
+        assert version != "torn"
+
+
+def test_a_kill_during_the_download_leaves_the_old_version(updatable: Machine) -> None:
     before, honest = tree(updatable.root), bundle(*NEW)
     for offset in (0, 1, 100, len(honest.body) - 1):
         updatable.server.will_answer(cut(honest, offset))
         bash = updatable.start()
-        updatable.server.meanwhile = lambda bash=bash: os.killpg(bash.pid, signal.SIGKILL)
+        updatable.server.meanwhile = partial(os.killpg, bash.pid, signal.SIGKILL)
         bash.communicate(updatable.script.encode())
         assert bash.returncode == -signal.SIGKILL
         assert tree(updatable.root) == before

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from marketplaces.git.tree import EXECUTABLE, REGULAR, SUBMODULE, SYMLINK, TreeEntry
 from marketplaces.manifest.catalog import read_catalog
@@ -33,8 +33,8 @@ class Submodule:
     pass
 
 
-Content: TypeAlias = "str | bytes | Link | Program | Absent | Submodule"
-Files: TypeAlias = "Mapping[str, Content] | Mapping[bytes, Content]"
+Content: TypeAlias = str | bytes | Link | Program | Absent | Submodule
+Files: TypeAlias = Mapping[str, Any] | Mapping[bytes, Any]
 
 
 @dataclass
@@ -85,7 +85,7 @@ def marketplace(*plugins: object, **fields: object) -> str:
     return json.dumps({"name": "acme", "owner": {"name": "Acme"}, "plugins": plugins, **fields})
 
 
-def entry(name: str = "tools", source: object = "./tools", **fields: object) -> dict[str, object]:
+def entry(name: str = "tools", source: object = "./tools", **fields: Any) -> dict[str, object]:
     return {"name": name, "source": source, **fields}
 
 
@@ -94,7 +94,7 @@ def skill_md(description: str = "Does one thing.", **fields: str) -> str:
     return "\n".join(["---", *lines, "---", "Do it.", ""])
 
 
-def catalog_of(files: Files, *plugins: object, limits: Limits = DEFAULT, **fields: object) -> Catalog:
+def catalog_of(files: Files, *plugins: object, limits: Limits = DEFAULT, **fields: Any) -> Catalog:
     """Read a repository that lists `plugins` (one called tools, in ./tools, unless told) and holds `files`."""
     manifest = marketplace(*(plugins or (entry(),)), **fields)
     contents: dict[bytes, Content] = {b".claude-plugin/marketplace.json": manifest}

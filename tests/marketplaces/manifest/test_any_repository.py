@@ -42,11 +42,7 @@ def unpack(paths: Iterable[str]) -> None:
                 assert segment == segment.rstrip(". ")
                 assert segment.lower() not in {".git", "git~1", ".gitmodules"}
                 assert not set(segment) & set('\\:*?"<>|')
-                assert (
-                    segment.isprintable()
-                    or " " in segment.translate({c: " " for c in range(0x3001) if chr(c).isspace()})
-                    or any(unicodedata.category(c) in {"Cn", "Zs"} for c in segment)
-                )
+                assert not {unicodedata.category(character) for character in segment} & {"Cc", "Cf", "Cs"}
             for length in range(1, len(segments)):
                 folder = "/".join(segments[:length])
                 assert folders.setdefault(fold(folder), folder) == folder
@@ -74,55 +70,11 @@ def check(catalog: Catalog) -> None:
             assert {f"{skill.folder}/{file.path}".lstrip("/") for file in skill.files} <= whole
 
 
-tricky = st.sampled_from(
-    [
-        "a",
-        "A",
-        "ａ",
-        "ı",
-        "i",
-        "I",
-        "İ",
-        "ß",
-        "ss",
-        "SS",
-        "ﬁ",
-        "fi",
-        "é",
-        "e\u0301",
-        "K",
-        "k",
-        "ſ",
-        "s",
-        "Σ",
-        "ς",
-        "σ",
-    ]
-    + [
-        ".git",
-        "git~1",
-        ".GIT ",
-        "con",
-        "nul.x",
-        "..",
-        ".",
-        "",
-        "-",
-        " ",
-        "x.",
-        "x ",
-        "a\u200b",
-        "x:y",
-        "\u202e",
-        "Dž",
-        "ǆ",
-    ]
-).map(str.encode)
-segments = (
-    tricky
-    | st.lists(tricky, max_size=3).map(b"".join)
-    | st.binary(max_size=6).map(lambda raw: raw.replace(b"\0", b""))
-)
+# Letters that some file system takes for each other, and the parts of names that are refused.
+LETTERS = [*"aA\uff41\u0131iI\u0130ßéK\u212a\u017fsΣς\u03c3\u01c5\u01c6", "ss", "\ufb01", "fi", "e\u0301"]
+PARTS = [*"-. ", "", "..", ".git", "git~1", ".GIT ", "con", "nul.x", "x.", "x ", "a\u200b", "x:y", "\u202e"]
+tricky = st.sampled_from([part.encode() for part in LETTERS + PARTS])
+segments = tricky | st.lists(tricky, max_size=3).map(b"".join) | st.binary(max_size=6)
 byte_paths = st.lists(segments, min_size=1, max_size=4).map(b"/".join)
 
 

@@ -1,4 +1,5 @@
 import time
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.marketplaces.manifest.builder import (
 )  # fmt: skip
 
 
-def served(links: dict[str, Content], **files: Content) -> tuple[list[str], list[str]]:
+def served(links: dict[str, Any], **files: Content) -> tuple[list[str], list[str]]:
     """Give the paths that are served and the codes of what is said, for a plugin with these links and files."""
     contents = {f"tools/{path}": content for path, content in {**links, **files}.items()}
     catalog = catalog_of(contents)

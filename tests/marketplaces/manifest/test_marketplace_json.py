@@ -4,7 +4,7 @@ import pytest
 
 from marketplaces.manifest import marketplace_json
 from marketplaces.manifest.catalog import read_catalog
-from marketplaces.manifest.limits import Limits
+from marketplaces.manifest.limits import DEFAULT, Limits
 from skillport.errors import SkillportError
 from tests.marketplaces.manifest.builder import (
     Absent,
@@ -23,7 +23,7 @@ PATH = ".claude-plugin/marketplace.json"
 ONE_FILE = {"tools/README.md": "Tools."}
 
 
-def failure(content: Content | None, limits: Limits = Limits()) -> SkillportError:  # noqa: B008 frozen
+def failure(content: Content | None, limits: Limits = DEFAULT) -> SkillportError:
     entries, read = repository_of({} if content is None else {PATH: content})
     with pytest.raises(SkillportError) as raised:
         read_catalog(entries, read, limits)

@@ -65,7 +65,7 @@ ORDINARY = [
     "🎉.md",
     "_private/__init__.py",
     "[slug]/page (1).tsx",
-    "a-/-".replace("/-", "/x-"),
+    "a-/x-",
     "s" * 100,
 ]
 

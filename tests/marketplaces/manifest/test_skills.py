@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from marketplaces.manifest.limits import Limits
@@ -18,7 +20,7 @@ from tests.marketplaces.manifest.builder import (
 GOOD = {"tools/skills/good/SKILL.md": skill_md()}
 
 
-def one_skill(content: str | bytes, folder: str = "a", **fields: object) -> tuple[object, list[str]]:
+def one_skill(content: str | bytes, folder: str = "a", **fields: Any) -> tuple[Any, list[str]]:
     catalog = catalog_of({f"tools/skills/{folder}/SKILL.md": content}, entry(**fields))
     return skills(catalog).get(folder), codes(catalog)
 

@@ -12,16 +12,21 @@ def test_different_files_stand_side_by_side():
     assert claimed("a", "b", "c/a", "c/b", "c/d/a") == [None] * 5
 
 
-@pytest.mark.parametrize(
-    "twin",
-    ["README.md", "readme.MD", "ｒeadme.md", "READMΕ.md".replace("Ε", "E")],
-)
+@pytest.mark.parametrize("twin", ["README.md", "readme.MD", "\uff32eadme.md"])
 def test_a_path_that_differs_in_case_or_width_alone_is_refused(twin):
     assert claimed("Readme.md", twin) == [None, "Readme.md"]
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("straße", "STRASSE"), ("ﬁle", "file"), ("ı", "I"), ("K", "k"), ("ſ", "s")]
+    ("one", "other"),
+    [
+        ("straße", "STRASSE"),
+        ("\ufb01le", "file"),
+        ("\u0131", "I"),
+        ("\u212a", "k"),
+        ("\u017f", "s"),
+        ("ς", "Σ"),
+    ],
 )
 def test_letters_that_a_file_system_may_fold_together_are_one(one, other):
     assert claimed(one, other) == [None, one]

@@ -1,19 +1,29 @@
-"""The cast: Alice owns Acme, Bob is its member, Charlie owns Globex and must never see Acme.
+"""What tests stand on: the database and its roles, the cast, a git host, and the running server.
 
 The owner role creates, migrates and empties the test database; every test runs as the application role.
 """
 
-from collections.abc import Iterator
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx2
 import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
+from marketplaces.services.worker import Worker, make_worker
+from skillport.demo.git_host import GitHost
+from skillport.outbound import Outbound
 from skillport.owner import as_owner
 from tests.cast import Cast, make_cast
+from tests.repositories import Files, Repository
+from tests.running import Running, running
+
+_names = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -46,17 +56,68 @@ def django_db_setup(
 
 def owner_connection() -> psycopg.Connection:
     """Connect to the test database as the role that owns its tables."""
-    url = settings.DATABASE_OWNER_URL.get_secret_value()
-    return psycopg.connect(url, dbname=connection.settings_dict["NAME"])
+    return psycopg.connect(settings.DATABASE_OWNER_URL.get_secret_value(), dbname=connection.settings_dict["NAME"])
 
 
 def _flush_as_owner(statements: list[str]) -> None:
     """Empty the tables: the application role has no TRUNCATE, and is not to get it for the tests' sake."""
     with owner_connection() as owner:
         for statement in statements:
-            owner.execute(statement)
+            owner.execute(statement)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def cast(db: None) -> Cast:
     return make_cast()
+
+
+@pytest.fixture(scope="session")
+def git_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost]:
+    host = GitHost(tmp_path_factory.mktemp("git-host"), settings.GIT_HOST_PORT)
+    host.start()
+    yield host
+    host.stop()
+
+
+@pytest.fixture
+def new_repository(git_host: GitHost) -> Callable[[Files], Repository]:
+    """Give a function that makes another repository with one commit of these files, or empty without any."""
+
+    def make(files: Files) -> Repository:
+        name = f"test/repository-{next(_names)}"
+        git_host.make_repository(name)
+        repository = Repository(git_host, name)
+        if files:
+            repository.commit(files)
+        return repository
+
+    return make
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """A worker for syncs that a test runs by itself."""
+    folder = settings.DATA_DIRECTORY / "git"
+    shutil.rmtree(folder, ignore_errors=True)
+    made = make_worker(name="test", folder=folder, outbound=Outbound(settings.OUTBOUND_ALLOWED_ORIGINS))
+    yield made
+    made.git.processes.stop()
+
+
+@pytest.fixture(scope="session")
+def _running(django_db_setup: None, django_db_blocker: Any) -> Iterator[Running]:
+    with django_db_blocker.unblock(), running() as started:
+        yield started
+
+
+@pytest.fixture
+def live(transactional_db: None, _running: Running) -> Iterator[Running]:
+    """The real server and the real worker, in threads of this process; what a test writes is committed."""
+    yield _running
+    _running.wait_until_idle()
+
+
+@pytest.fixture
+def http(live: Running) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=settings.SITE_URL, trust_env=False, timeout=20) as client:
+        yield client

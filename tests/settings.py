@@ -1,23 +1,38 @@
 """Skillport's own settings, for tests and type checks.
 
-Without DATABASE_URL the tests bring their own PostgreSQL: its address is known before it is started.
+Without DATABASE_URL the tests bring their own PostgreSQL: its address is known before it is started. So are the
+addresses of the server and of the git host, which settings name.
 """
 
 import os
+import socket
 from pathlib import Path
 
 from skillport.embedded.postgres import ACROSS, APP, OWNER, EmbeddedPostgres
 
-os.environ.setdefault("SITE_URL", "http://127.0.0.1:8765")
-os.environ.setdefault("SECRET_KEY", "for-tests-only-" * 5)
-os.environ.setdefault("SKILLPORT_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# Each of several parallel test processes has its own folder, database server and ports.
+FOLDER = Path(__file__).parents[1] / ".skillport" / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+SERVER_PORT, GIT_HOST_PORT = _free_port(), _free_port()
+
+os.environ["SITE_URL"] = f"http://127.0.0.1:{SERVER_PORT}"
+os.environ["SKILLPORT_OUTBOUND_ALLOW"] = f"http://127.0.0.1:{GIT_HOST_PORT}"
+os.environ["SKILLPORT_DATA"] = str(FOLDER / "data")
+os.environ["SECRET_KEY"] = "for-tests-only-" * 5
+os.environ["SKILLPORT_ENCRYPTION_KEYS"] = "test:" + "A" * 43 + "="
 os.environ.setdefault("SKILLPORT_LOG_FORMAT", "console")
 os.environ.setdefault("SKILLPORT_LOG_LEVEL", "ERROR")
 
 EMBEDDED_POSTGRES = None
-if "DATABASE_URL" not in os.environ:
-    process = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    EMBEDDED_POSTGRES = EmbeddedPostgres(Path(__file__).parents[1] / ".skillport" / "tests" / process, durable=False)
+if "DATABASE_URL" not in os.environ or os.environ.get("SKILLPORT_TESTS_EMBED"):
+    os.environ["SKILLPORT_TESTS_EMBED"] = "yes"  # for parallel test processes, which inherit this environment
+    EMBEDDED_POSTGRES = EmbeddedPostgres(FOLDER, durable=False)
     os.environ["DATABASE_URL"] = EMBEDDED_POSTGRES.url(APP, "skillport")
     os.environ["DATABASE_OWNER_URL"] = EMBEDDED_POSTGRES.url(OWNER, "skillport")
     os.environ["DATABASE_ACROSS_ROLE"] = ACROSS

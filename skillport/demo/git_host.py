@@ -49,6 +49,7 @@ class GitHost:
         self._known.setdefault("repositories", {})
         self._save()
         self.exchanges: list[Exchange] = []
+        self.redirect_to_git_suffix = False  # as hosts do that know a repository by both addresses
         host = self
 
         class Handler(_Handler):
@@ -145,7 +146,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _serve(self, body: bytes) -> None:
         target = urlsplit(self.path)
         path = unquote(target.path)
-        name, _, service = path.removeprefix("/").partition(".git/")
+        name, dot_git, service = path.removeprefix("/").partition(".git/")
+        if self.git_host.redirect_to_git_suffix and not dot_git and path.endswith("/git-upload-pack"):
+            moved = path.removesuffix("/git-upload-pack") + ".git/git-upload-pack"
+            self._answer(301, [("Location", moved)], b"", len(body))
+            return
         to_push = "git-receive-pack" in self.path
         username, password = self._credential()
         if not self.git_host.admits(name, username, password, to_push=to_push):

@@ -65,6 +65,7 @@ fail() {
 install_skill() { # site, folder that holds skills, expected digest or ''
   local program
   IFS= read -r -d '' program <<'PYTHON' || true
+import contextlib
 import hashlib
 import json
 import os
@@ -132,10 +133,12 @@ def clean_up_after_killed_runs(folder):
         left = re.fullmatch(r"\.skillport-(.+)-[0-9a-f]{16}(\.old)?", entry.name)
         if not left or not entry.is_dir(follow_symlinks=False):
             continue
-        if left[2] and not os.path.lexists(os.path.join(folder, left[1])):
-            os.rename(entry.path, os.path.join(folder, left[1]))  # killed between the two renames of `swap`
-        elif time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(entry.path, ignore_errors=True)
+        target = os.path.join(folder, left[1])
+        with contextlib.suppress(FileNotFoundError):  # another run was quicker
+            if left[2] and not os.path.lexists(target):
+                os.rename(entry.path, target)  # that run was killed between the two renames of `swap`
+            elif time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def redeem(site, token):
@@ -148,22 +151,22 @@ def redeem(site, token):
     ends_at = time.monotonic() + TOTAL_SECONDS
     for pause in (*PAUSES_SECONDS, None):
         try:
-            status, headers, content = post(site, body, ends_at)
+            status, headers, content = post(site, body, int(ends_at - time.monotonic()) + 1)
             if len(content) > MAX_BYTES:
                 raise Refusal(TOO_LARGE)
             if status == 200:
                 return headers, content
             raise (Passing if status == 503 else Refusal)(complaint(status, content))
         except Passing:
-            if pause is None or time.monotonic() + pause + 1 > ends_at:
+            if pause is None or time.monotonic() + pause > ends_at:
                 raise
             time.sleep(pause)
 
 
-def post_with_curl(site, body, ends_at):
+def post_with_curl(site, body, seconds):
     """Give status, headers and content. curl comes first because it knows the system's certificates and proxies."""
     command = ["curl", "--disable", "--silent", "--show-error", "--globoff", "--include", "--suppress-connect-headers"]
-    command += ["--connect-timeout", str(CONNECT_SECONDS), "--max-time", str(int(ends_at - time.monotonic()))]
+    command += ["--connect-timeout", str(CONNECT_SECONDS), "--max-time", str(seconds)]
     command += ["--max-filesize", str(MAX_BYTES), "--header", "Content-Type: application/json", "--data-binary", "@-"]
     # SECURITY: --disable, or a ~/.curlrc could follow redirects. Plain http stays on this machine: no proxy sees it.
     command += ["--proto", "=http", "--noproxy", "*"] if LOOPBACK.fullmatch(site) else ["--proto", "=https"]
@@ -180,7 +183,7 @@ def post_with_curl(site, body, ends_at):
         raise Refusal(TOO_LARGE)
     if curl.returncode:
         raise (Passing if curl.returncode in PASSING_CURL_CODES else Refusal)(no_answer(trouble))
-    status = None
+    head, status = b"", None
     while answer and not status:  # interim answers (1xx) come before the real one
         head, _, answer = answer.partition(b"\r\n\r\n")
         status = re.match(rb"HTTP/\S+ ([2-9]\d\d)", head)
@@ -188,27 +191,30 @@ def post_with_curl(site, body, ends_at):
     return int(status[1]) if status else 0, {name.lower(): value.strip() for name, _, value in fields}, answer
 
 
-def post_with_python(site, body, ends_at):
+def post_with_python(site, body, seconds):
     """Do the same where curl is missing. http.client follows no redirects and asks no proxies."""
     import http.client  # here, because few machines come this way and loading it takes longer than all the rest
 
+    def too_late(*_):
+        raise TimeoutError("it took too long")
+
     scheme, _, host = site.partition("://")
     connect = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    connection, content = connect(host, timeout=CONNECT_SECONDS), bytearray()
+    connection = connect(host, timeout=CONNECT_SECONDS)
+    signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(seconds)  # the timeout above is for each piece that arrives, however small
     try:
         connection.request("POST", ADDRESS, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        for piece in iter(lambda: answer.read1(1 << 16), b""):
-            content += piece
-            if len(content) > MAX_BYTES or time.monotonic() > ends_at:
-                break
-        if len(content) < min(int(answer.headers.get("Content-Length", 0)), MAX_BYTES):
+        content = answer.read(MAX_BYTES + 1)
+        if answer.length and len(content) <= MAX_BYTES:
             raise ConnectionError("the answer was cut short")
     except (OSError, http.client.HTTPException) as error:
         raise Passing(no_answer(str(error))) from None
     finally:
+        signal.alarm(0)
         connection.close()
-    return answer.status, {name.lower(): value for name, value in answer.headers.items()}, bytes(content)
+    return answer.status, {name.lower(): value for name, value in answer.headers.items()}, content
 
 
 def complaint(status, content):

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 NAME = "pdf-tools"
@@ -74,6 +74,7 @@ class Answer:
     body: bytes = b""
     cut_at: int | None = None
     endless: bool = False  # the body again and again, its length never announced
+    held: bool = False  # the connection stays open afterwards, until the client hangs up
     raw: bytes | None = None  # this instead of an HTTP answer
 
 
@@ -100,10 +101,6 @@ def error(status: int, message: object, **headers: str) -> Answer:
     return Answer(status=status, headers={"Content-Type": "application/json", **headers}, body=body)
 
 
-def cut(answer: Answer, at: int) -> Answer:
-    return replace(answer, cut_at=at)
-
-
 @dataclass
 class HostileServer:
     """Gives its answers in turn, the last one for ever; keeps what it was asked."""
@@ -123,6 +120,9 @@ class HostileServer:
 @contextmanager
 def serving(certificate: ssl.SSLContext | None = None) -> Iterator[HostileServer]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
         def do_POST(self) -> None:
             sent = self.rfile.read(int(self.headers["Content-Length"]))
             hostile.asked.append((self.requestline, json.loads(sent)))
@@ -145,15 +145,14 @@ def serving(certificate: ssl.SSLContext | None = None) -> Iterator[HostileServer
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            if answer.cut_at is not None:
-                self.wfile.write(answer.body[: answer.cut_at])
-                hostile.meanwhile()
-                return
-            self.wfile.write(answer.body[:100])
+            body = answer.body[: answer.cut_at]
+            self.wfile.write(body[:100])
             hostile.meanwhile()
-            self.wfile.write(answer.body[100:])
+            self.wfile.write(body[100:])
             while answer.endless:
-                self.wfile.write(answer.body)
+                self.wfile.write(body)
+            if answer.held:
+                self.rfile.read()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name is http.server's
             pass

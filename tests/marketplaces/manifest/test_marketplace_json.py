@@ -131,7 +131,7 @@ def test_a_name_stays_taken_when_its_first_plugin_is_not_served():
 
 
 def test_what_an_entry_says_about_a_plugin_is_kept_in_its_json_form():
-    about = {
+    about: dict[str, object] = {
         "author": {"name": "Mira", "email": "mira@acme.example", "url": "https://acme.example"},
         "category": "legal",
         "tags": ["a", "b"],

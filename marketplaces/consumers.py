@@ -22,10 +22,12 @@ class SyncProgress(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     which credentials there are is not this package's business.
     """
 
-    authenticate: Callable[[MutableMapping[str, Any]], Principal]
+    def __init__(self, *, authenticate: Callable[[MutableMapping[str, Any]], Principal]) -> None:
+        super().__init__()
+        self._authenticate = authenticate
+        self._group: str | None = None
 
     async def connect(self) -> None:
-        self._group: str | None = None
         try:
             principal = await self._principal()
         except SkillportError:
@@ -61,4 +63,4 @@ class SyncProgress(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         return True
 
     async def _principal(self) -> Principal:
-        return await in_database_thread(lambda: self.authenticate(self.scope))
+        return await in_database_thread(lambda: self._authenticate(self.scope))

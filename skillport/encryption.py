@@ -168,6 +168,11 @@ class EncryptedText(models.BinaryField):  # type: ignore[type-arg]
         super().contribute_to_class(cls, name, private_only)
         setattr(cls, self.attname, _SealedAttribute(self))
 
+    def deconstruct(self) -> Any:
+        """Tell migrations the column only: they need no key, and this module is not theirs to import."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.BinaryField", args, kwargs
+
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 Django's signature
         sealed = value.sealed if isinstance(value, SealedText) else value
         return super().get_db_prep_value(sealed, connection, prepared)

@@ -129,7 +129,12 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "connector.api.errors.answer",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {"TITLE": "Skillport", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Skillport",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["connector.api.authentication.IsPrincipal"],
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 # --- language, files, logs --------------------------------------------------------------------------------------------

@@ -26,12 +26,9 @@ class PluginFiles:
         self.files = tuple(self._origins)
         self.refused = tuple(sorted(refused, key=lambda file: file.place))
         self.by_path = {file.path: file for file in self.files}
-        refused_places = [file.place for file in self.refused]
-        # A place that is not UTF-8 is no skill's folder, whatever it becomes here.
-        texts = [place.decode("utf-8", "replace") for place in refused_places]
-        self.skill_index = SkillIndex([*self.by_path, *texts])
         self._paths = [path.encode() for path in self.by_path]
-        self._refused_places = refused_places
+        self._refused_places = [file.place for file in self.refused]
+        self.skill_index = SkillIndex([*self._paths, *self._refused_places])
         self._moved: dict[str, tuple[PlannedFile, ...]] = {}
 
     def below(self, folder: str) -> tuple[PlannedFile, ...]:

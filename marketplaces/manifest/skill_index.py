@@ -1,7 +1,8 @@
 """Where a plugin has SKILL.md files."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 SKILL_MD: Final = "SKILL.md"
@@ -14,14 +15,17 @@ def skill_md_of(folder: str) -> str:
 
 
 class SkillIndex:
-    """The folders that hold a SKILL.md, among the paths of one plugin; '' is the plugin's root."""
+    """The folders that hold a SKILL.md, among the paths of one plugin; '' is the plugin's root.
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    A path that is not UTF-8 does not count: nobody can list it, and no name can come of it.
+    """
+
+    def __init__(self, paths: Iterable[bytes]) -> None:
         self.has_skills_folder = False
         self._holding: set[str] = set()
         self._children: defaultdict[str, set[str]] = defaultdict(set)
         self._miscased: dict[str, str] = {}
-        for path in paths:
+        for path in _texts(paths):
             self.has_skills_folder |= path.startswith(f"{SKILLS_FOLDER}/")
             folder, _, name = path.rpartition("/")
             if name.lower() == SKILL_MD.lower():
@@ -50,3 +54,9 @@ class SkillIndex:
     def miscased_children(self, folder: str) -> list[str]:
         """Give the folders right below `folder` that have such a file instead, sorted."""
         return sorted(child for child in self._miscased if child.rpartition("/")[0] == folder and child)
+
+
+def _texts(paths: Iterable[bytes]) -> Iterator[str]:
+    for path in paths:
+        with suppress(UnicodeDecodeError):
+            yield path.decode()

@@ -113,6 +113,7 @@ class PluginListing(Listing):
             SameOrganization(
                 field="plugin", through=[("marketplace_id", "marketplace_id")], name="plugin_listing_plugin"
             ),
+            SameOrganization(field="marketplace", name="plugin_listing_marketplace"),
             SameOrganization(field="release", name="plugin_listing_release"),
             models.UniqueConstraint(fields=["plugin"], condition=Q(end_number=None), name="plugin_listing_one_open"),
             models.CheckConstraint(
@@ -150,6 +151,7 @@ class SkillListing(Listing):
             SameOrganization(
                 field="skill", through=[("marketplace_id", "marketplace_id")], name="skill_listing_skill"
             ),
+            SameOrganization(field="marketplace", name="skill_listing_marketplace"),
             SameOrganization(field="release", name="skill_listing_release"),
             models.UniqueConstraint(fields=["skill"], condition=Q(end_number=None), name="skill_listing_one_open"),
             models.CheckConstraint(

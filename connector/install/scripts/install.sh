@@ -193,7 +193,7 @@ def post_with_curl(site, body, seconds):
 
 def post_with_python(site, body, seconds):
     """Do the same where curl is missing. http.client follows no redirects and asks no proxies."""
-    import http.client  # here, because few machines come this way and loading it takes longer than all the rest
+    import http.client  # here, because few machines come this way
 
     def too_late(*_):
         raise TimeoutError("it took too long")

@@ -16,6 +16,8 @@ TOKEN = "sklp_it_" + "Ab3" * 16 + "Z"
 OLD = (
     Member(path=b"SKILL.md", content=b"# PDF tools, old\n"),
     Member(path=b"vanishes/soon.md", content=b"old"),
+    Member(path=b"vanishes/below/too.md", content=b"old"),
+    Member(path=b"vanishes/as well.md", content=b"old"),
     Member(path=b"scripts/run.sh", content=b"echo old\n"),
 )
 NEW = (
@@ -72,6 +74,7 @@ class Machine:
         out, err = bash.communicate((script or self.script).encode())
         if TOKEN.encode() in out + err:
             raise TokenShownError
+        assert b"Traceback" not in err, err  # neither the script nor one with a planted fault may just crash
         return subprocess.CompletedProcess(bash.args, bash.returncode, out.decode(), err.decode())
 
     def refuses(self, says: str, *options: str, **environment: str) -> bool:

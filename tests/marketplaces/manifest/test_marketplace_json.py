@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_a_name_stays_taken_when_its_first_plugin_is_not_served():
 
 
 def test_what_an_entry_says_about_a_plugin_is_kept_in_its_json_form():
-    about: dict[str, object] = {
+    about: dict[str, Any] = {
         "author": {"name": "Mira", "email": "mira@acme.example", "url": "https://acme.example"},
         "category": "legal",
         "tags": ["a", "b"],

@@ -124,3 +124,10 @@ def test_the_skills_of_an_absent_plugin_are_explained_by_it_alone():
 def test_a_skill_whose_file_is_refused_is_explained_once():
     catalog = catalog_of({"tools/skills/a/SKILL.md": Absent()})
     assert codes(catalog) == ["file_too_large", "skill_refused"]
+
+
+def test_a_folder_that_is_not_utf_8_is_no_skill_however_it_is_listed():
+    files = {b"tools/skills/\xff/a/SKILL.md": SKILL, b"tools/skills/b/SKILL.md": SKILL}
+    catalog = catalog_of(files, entry(skills=["./skills/\ufffd/a", "./skills/\ufffd"]))
+    assert list(skills(catalog)) == ["b"]
+    assert codes(catalog) == ["name_refused", "skill_missing", "skill_missing"]

@@ -246,7 +246,7 @@ def test_a_trace_does_not_print_the_token(machine: Machine) -> None:
 
 
 def test_modules_that_lie_about_are_not_run(machine: Machine) -> None:
-    (machine.root / "work/json.py").write_text("open('escaped', 'w')")
+    (machine.root / "work/json.py").write_text("open('escaped', 'w'); raise SystemExit")
     (machine.root / "home/usercustomize.py").write_text("open('escaped', 'w')")
     hostile = {"PYTHONPATH": str(machine.root / "home"), "PYTHONSTARTUP": "json.py"}
     assert machine.install(**hostile).returncode == 0
@@ -477,7 +477,8 @@ def test_a_path_that_is_not_plain_is_refused(updatable: Machine, says: str, path
     updatable.script = planted(
         updatable.script, "        if found:", f"        if found and fault not in {fault!r}:"
     )
-    assert not updatable.refuses(says)
+    if b"\0" not in path:  # which Python itself would refuse, with a crash
+        assert not updatable.refuses(says)
 
 
 def test_without_the_path_rules_it_would_escape(machine: Machine) -> None:

@@ -1,10 +1,8 @@
 """Skillport as it runs: one uvicorn on the real entry point, and the real worker, for all tests that need them."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import uvicorn
 from django.conf import settings
@@ -12,18 +10,7 @@ from django.conf import settings
 from marketplaces.models import RunState, SyncRun
 from skillport.embedded.worker import EmbeddedWorker
 from skillport.scoping import across_organizations
-
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T], seconds: float = 20) -> T:
-    """Look again and again until there is something true to see, and give it. Fails after `seconds`."""
-    ends_at = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < ends_at, "it did not happen in time"
-        time.sleep(0.01)
-    return seen
-
+from tests.waiting import until
 
 class Running:
     """What is running."""

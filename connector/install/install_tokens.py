@@ -40,11 +40,14 @@ class InstallTokenSpent(SkillportError):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new install token, inside the command that redeems it; it stands nowhere else."""
+    """A new install token, inside the command that redeems it.
+
+    The command also names the digest (16 digits of it), which the installer compares with what the server sends it:
+    what arrives by one way has to agree with what was said by the other.
+    """
 
     skill: str
     version: str
-    digest: str
     expires_at: datetime
     command: str = field(repr=False)
     plain_secret: str = field(repr=False)
@@ -85,9 +88,8 @@ def issue_install_token(*, principal: Principal, name: str) -> Issued:
         audit.record(
             Action.INSTALL_TOKEN_ISSUED, actor=principal, target=token, skill=skill.full_name, version=skill.version
         )
-    return Issued(
-        skill.name, skill.version, skill.digest, token.expires_at, _command(minted.plain_secret), minted.plain_secret
-    )
+    command = _command(minted.plain_secret, skill.digest)
+    return Issued(skill.name, skill.version, token.expires_at, command, minted.plain_secret)
 
 
 def redeem_install_token(*, secret: str, redemption_key: str = "") -> Redeemed:
@@ -118,9 +120,13 @@ def redeem_install_token(*, secret: str, redemption_key: str = "") -> Redeemed:
             return _contents(token)
 
 
-def _command(secret: str) -> str:
-    """Give the shell line that redeems the token: through the environment, which other users cannot list."""
-    return f"curl -fsSL {shlex.quote(settings.SITE_URL + '/install.sh')} | SKILLPORT_TOKEN={shlex.quote(secret)} bash"
+def _command(secret: str, digest: str) -> str:
+    """Give the shell line that redeems the token.
+
+    The token goes through the environment, because other users of the machine can list arguments.
+    """
+    script = shlex.quote(f"{settings.SITE_URL}/install.sh")
+    return f"curl -fsSL {script} | SKILLPORT_TOKEN={shlex.quote(secret)} bash -s -- --digest {digest[: len('sha256:') + 16]}"
 
 
 def _refusal(digest: bytes) -> SkillportError:

@@ -97,11 +97,10 @@ def _get_install_token(principal: Principal, arguments: dict[str, Any]) -> ToolA
     told = {
         "skill": issued.skill,
         "version": issued.version,
-        "digest": issued.digest[:23],  # `sha256:` and 16 digits: enough to compare, a fifth of the tokens
         "expires_in": LIFETIME_SECONDS,
         "command": issued.command,
     }
-    return ToolAnswer(told, f"{issued.skill} {issued.version} {told['digest']}, once, within 5 minutes:\n{issued.command}")
+    return ToolAnswer(told, f"{issued.skill} {issued.version}, once, within 5 minutes:\n{issued.command}")
 
 
 def _summary(skill: SkillSummary) -> dict[str, Any]:
@@ -168,7 +167,7 @@ TOOLS: Final = [
         arguments={"name": _NAME},
         required=("name",),
         answer={
-            **{name: {"type": "string"} for name in ("skill", "version", "digest", "command")},
+            **{name: {"type": "string"} for name in ("skill", "version", "command")},
             "expires_in": {"type": "integer"},
         },
         read_only=False,

@@ -73,7 +73,7 @@ def folded(name: str) -> str:
 
 def _check_segment(segment: str) -> None:
     if segment in {"", ".", ".."}:
-        raise NameRefused("has an empty segment, `.` or `..`")
+        raise NameRefused("has an empty segment, `.` or `..` in it")
     if is_git_own(segment):
         raise NameRefused(f"holds “{escaped(segment)}”, which git keeps for itself")
     if any(_is_invisible(character) for character in segment):

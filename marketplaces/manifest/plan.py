@@ -33,9 +33,10 @@ class PlannedSkill:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPlugin:
-    """A plugin to serve, from the folder `root` of the repository ('' for all of it). With `refused_files` > 0 it is not whole, and only its skills may be served.
+    """A plugin to serve, from the folder `root` of the repository, '' for all of it.
 
-    `about` has author, category, tags, keywords, license and homepage, where given. Files are sorted by path.
+    With `refused_files` > 0 it is not whole, and only its skills may be served. `about` has author, category, tags,
+    keywords, license and homepage, where given. Files are sorted by path.
     """
 
     name: str

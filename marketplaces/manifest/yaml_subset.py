@@ -15,7 +15,7 @@ from marketplaces.manifest.json_files import Json
 
 _DEPTH: Final = 8
 _INT: Final = re.compile(r"[-+]?[0-9]{1,15}")  # exact in every JSON reader; longer ones stay text
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
 _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(["true", "True", "TRUE"], True),
     **dict.fromkeys(["false", "False", "FALSE"], False),

@@ -2,9 +2,10 @@
 
 import contextlib
 import signal
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
@@ -20,6 +21,14 @@ _GRACE_SECONDS = 1
 class Server(uvicorn.Server):
     """uvicorn without its own signal handlers: they raise the signal again before anything of ours could stop."""
 
+    def __init__(self, config: uvicorn.Config, when_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._when_listening = when_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._when_listening()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -28,13 +37,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(here: Surroundings) -> Server:
-    return Server(
-        uvicorn.Config(
-            application, host="127.0.0.1", port=here.port, log_config=None, access_log=False, ws="websockets-sansio",
-            timeout_graceful_shutdown=_GRACE_SECONDS, server_header=False, date_header=True,
-        )
+def make_server(here: Surroundings, when_listening: Callable[[], None] = lambda: None) -> Server:
+    configuration = uvicorn.Config(
+        application, host="127.0.0.1", port=here.port, log_config=None, access_log=False, ws="websockets-sansio",
+        timeout_graceful_shutdown=_GRACE_SECONDS, server_header=False,
     )  # fmt: skip
+    return Server(configuration, when_listening)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """What the demo needs before Django reads its settings: a database, keys, addresses, a git host.
 
-Everything lies in `.skillport/` of the checkout. `--once` uses a folder of its own and begins with an empty one.
+Everything lies in `.skillport/` of the checkout, or where SKILLPORT_DATA says. `--once` uses a folder of its own and
+begins with an empty one.
 """
 
+import atexit
 import os
 import secrets
 import shutil
@@ -44,7 +46,8 @@ def prepare(arguments: Sequence[str]) -> None:
             os.environ.setdefault(name, _FOR_HELP[name])
         return
     options = read_options(arguments)
-    folder = CHECKOUT / ".skillport" / ("once" if options.once else "demo")
+    base = Path(os.environ.get("SKILLPORT_DATA") or CHECKOUT / ".skillport").absolute()
+    folder = base / ("once" if options.once else "demo")
     port = _free_port(options.port)
     if options.once:
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,6 +84,7 @@ def _start_postgres(folder: Path) -> EmbeddedPostgres | None:
             raise SystemExit("DATABASE_URL is set, so set DATABASE_OWNER_URL too: the demo has to make the tables.")
         return None
     postgres = EmbeddedPostgres(folder / "postgres")
+    atexit.register(postgres.stop)  # for whatever goes wrong before the demo itself is in charge
     postgres.start()
     postgres.make_database(DATABASE)
     os.environ["DATABASE_URL"] = postgres.url(APP, DATABASE)

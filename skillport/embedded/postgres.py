@@ -90,12 +90,13 @@ class EmbeddedPostgres:
         return f"postgresql://{role}@/{database}?host={self._socket}"
 
     def stop(self) -> None:
-        """End the server (open transactions are rolled back) and give up the lock."""
+        """End the server (open transactions are rolled back) and give up the lock. Nothing without the lock."""
+        if self._lock is None:
+            return  # the server in this folder is another process's
         self._end_leftover()
         shutil.rmtree(self._socket, ignore_errors=True)
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.close()
+        self._lock = None
 
     @property
     def pid(self) -> int | None:

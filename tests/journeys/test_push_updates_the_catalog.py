@@ -9,7 +9,7 @@ from marketplaces.services.binding import bind_marketplace
 from skillport.demo.git_host import commit_folder, push
 from tests.cast import key_of, make_cast
 from tests.repositories import SMALL, Executable, Files, Link, Repository, skill
-from tests.running import until
+from tests.waiting import until
 
 
 def write(files: Files, folder: Path) -> None:

@@ -1,10 +1,11 @@
 """`demo`: the whole of Skillport on this machine, with two organizations to try it on."""
 
+import os
 import signal
 import sys
 from argparse import ArgumentParser
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand
 
@@ -23,18 +24,21 @@ class Command(BaseCommand):
         if not prepared:
             raise SystemExit("Start the demo with: python3 manage.py demo")
         here = prepared[0]
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # also when somebody pipes it
         # Before the server has its own handlers: a signal while the demo is being made still stops everything.
         signal.signal(signal.SIGTERM, _leave)
-        if here.options.once:
-            sys.exit(self._once(here))
-        self._serve(here)
+        try:
+            code = self._once(here) if here.options.once else self._serve(here)
+        except KeyboardInterrupt:
+            code = 130
+        _end_at_once(code)
 
     def _once(self, here: Surroundings) -> int:
         from skillport.demo.main_job import run  # imports models: Django must be ready
 
         return run(here)
 
-    def _serve(self, here: Surroundings) -> None:
+    def _serve(self, here: Surroundings) -> int:
         from skillport.demo.announce import announce  # imports models: Django must be ready
         from skillport.demo.seed import SyncDidNotSucceed, seed, write_demo_file
         from skillport.demo.serving import make_server, stop_on_signals, worker_running
@@ -43,15 +47,23 @@ class Command(BaseCommand):
             with worker_running(here):
                 self.stdout.write("Making two organizations, each with its own private repository …")
                 seeded = seed(here, self.stdout.write)
-                server = make_server(here)
+                file = write_demo_file(here, seeded)
+                server = make_server(here, lambda: announce(here, seeded, file, self.stdout.write))
                 stop_on_signals(server)
-                announce(here, seeded, write_demo_file(here, seeded), self.stdout.write)
                 server.run()
                 self.stdout.write("Stopping …")
         except SyncDidNotSucceed as error:
-            raise SystemExit(f"The repository could not be imported: {error}") from None
-        except KeyboardInterrupt:
-            raise SystemExit(130) from None
+            self.stderr.write(f"The repository could not be imported: {error}")
+            return 1
+        return 0
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """Leave without waiting for threads: everything that has to be ended in order has been, and a sync that still
+    waits for a slow host would hold the process until that host answers."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

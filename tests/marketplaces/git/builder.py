@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from marketplaces.git.head import Remote
-from marketplaces.git.program import Connection
+from marketplaces.git.commit import BlobReader, list_files
+from marketplaces.git.head import Head, Remote, ask_head
+from marketplaces.git.program import Connection, GitProgram
 from skillport.demo.git_host import GitHost, git
 from skillport.outbound import Origin, Outbound
 
@@ -75,8 +76,19 @@ def allowing(url: str) -> Outbound:
     return Outbound(frozenset({Origin.parse(url)}))
 
 
+def ask(remote: Remote, branch: str = "") -> Head:
+    return ask_head(remote, branch, allowing(remote.url))
+
+
 def connect(url: str, credential: str = "") -> Connection:
     return Connection(Remote(url, credential=credential), allowing(url).check(url))
+
+
+def contents(program: GitProgram, folder: Path, commit: str) -> dict[bytes, bytes | None]:
+    """Read all files of a commit; None for one that is not here."""
+    with BlobReader.opened(program, folder) as reader:
+        listed = list(list_files(program, folder, commit, max_entries=10_000, max_bytes=10**9))
+        return {one.path: None if one.size_bytes is None else reader.read(one.git_id) for one in listed}
 
 
 def commit(bare: Path, files: Files, branch: str = "main") -> str:
@@ -124,7 +136,9 @@ def write_object(bare: Path, kind: bytes, body: bytes) -> str:
 def write_tree(bare: Path, *entries: tuple[bytes, bytes, str]) -> str:
     """Write a tree of (mode, name, id)."""
     return write_object(
-        bare, b"tree", b"".join(b"%s %s\0%s" % (mode, name, bytes.fromhex(git_id)) for mode, name, git_id in entries)
+        bare,
+        b"tree",
+        b"".join(b"%s %s\0%s" % (mode, name, bytes.fromhex(git_id)) for mode, name, git_id in entries),
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Final, TypeAlias
 
+from skillport.outbound import Origin
+
 PATIENCE_SECONDS: Final = 20
 ADVERTISEMENT: Final = "application/x-git-upload-pack-advertisement"
 RESULT: Final = "application/x-git-upload-pack-result"
@@ -38,7 +40,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
-    def finish_request(self, request: object, client_address: object) -> None:
+    def finish_request(self, request: object, _: object) -> None:
         assert isinstance(request, socket.socket)
         with contextlib.suppress(OSError):
             self._handle(request)
@@ -49,13 +51,13 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class FakeHost:
-    """Answers every request with the bytes that `answers` gives for it, one request per connection."""
+    """Answers every request with the bytes that `answers` gives for it, one per connection; silent without it."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers | None = None) -> None:
         self.requests: list[Request] = []
         self.asked = threading.Event()
-        self.ended = threading.Event()
-        self._answers = answers
+        self._ended = threading.Event()
+        self._answers = answers or self._silence
         self._server = _Server(self._serve)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -63,13 +65,8 @@ class FakeHost:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.ended.set()
+        self._ended.set()
         self._server.end()
-
-    def silence(self, _: Request) -> Iterator[bytes]:
-        """Answer with nothing until the test is over."""
-        self.ended.wait(PATIENCE_SECONDS)
-        yield b""
 
     def _serve(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as lines:
@@ -84,6 +81,10 @@ class FakeHost:
         except Reset:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
+
+    def _silence(self, _: Request) -> Iterator[bytes]:
+        self._ended.wait(PATIENCE_SECONDS)
+        yield b""
 
 
 def _read(lines: IO[bytes]) -> Request | None:
@@ -114,6 +115,12 @@ def packet(line: bytes) -> bytes:
     return b"%04x" % (len(line) + 4) + line
 
 
+COMMIT: Final = "1" * 40
+LISTED: Final = packet(f"{COMMIT} HEAD symref-target:refs/heads/main\n".encode()) + packet(
+    f"{COMMIT} refs/heads/main\n".encode()
+)
+
+
 def speaking_v2(fetched: Iterable[bytes]) -> Answers:
     """Answer as a host of protocol version 2, until it is asked for a pack: then with `fetched`."""
     lines = (b"version 2\n", b"ls-refs\n", b"fetch=shallow filter\n", b"object-format=sha1\n")
@@ -132,13 +139,15 @@ def speaking_v2(fetched: Iterable[bytes]) -> Answers:
 class Relay:
     """Passes connections on to a host, holding back what the host says after its first `hold_after` bytes."""
 
-    def __init__(self, url: str, *, hold_after: int | None = None, rewritten: tuple[bytes, bytes] = (b"", b"")) -> None:
+    def __init__(
+        self, url: str, *, hold_after: int | None = None, rewritten: tuple[bytes, bytes] = (b"", b"")
+    ) -> None:
         self.held = threading.Event()
         self.released = threading.Event()
         self._hold_after = hold_after
         self._rewritten = rewritten
         self._passed = 0
-        self._target = url.removeprefix("http://").partition("/")[0].partition(":")
+        self._origin = Origin.parse(url)
         self._server = _Server(self._pass_on)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -150,7 +159,7 @@ class Relay:
         self._server.end()
 
     def _pass_on(self, client: socket.socket) -> None:
-        with socket.create_connection((self._target[0], int(self._target[2]))) as host:
+        with socket.create_connection((self._origin.host, self._origin.port)) as host:
             answers = threading.Thread(target=self._pass_back, args=(host, client), daemon=True)
             answers.start()
             while said := client.recv(65536):

@@ -46,6 +46,11 @@ def test_a_link_to_a_folder_is_its_files_in_another_place():
     assert catalog.findings == ()
 
 
+def test_what_links_add_is_sorted_in_with_the_rest():
+    found, _ = served({"b": Link("z")}, **{"b-c": "x", "b.d": "x", "z/1": "x"})
+    assert found == ["b-c", "b.d", "b/1", "z/1"]
+
+
 def test_a_whole_skill_may_be_behind_a_link():
     catalog = catalog_of({"tools/store/s/SKILL.md": skill_md(), "tools/skills": Link("store")})
     assert {name: skill.folder for name, skill in skills(catalog).items()} == {"s": "skills/s"}

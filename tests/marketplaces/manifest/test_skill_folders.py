@@ -126,6 +126,10 @@ def test_a_skill_whose_file_is_refused_is_explained_once():
     assert codes(catalog) == ["file_too_large", "skill_refused"]
 
 
+def test_a_refused_file_that_would_be_no_skill_is_explained_once():
+    assert codes(catalog_of({**TWO, "tools/notes/con/SKILL.md": SKILL})) == ["name_refused"]
+
+
 def test_a_folder_that_is_not_utf_8_is_no_skill_however_it_is_listed():
     files = {b"tools/skills/\xff/a/SKILL.md": SKILL, b"tools/skills/b/SKILL.md": SKILL}
     catalog = catalog_of(files, entry(skills=["./skills/\ufffd/a", "./skills/\ufffd"]))

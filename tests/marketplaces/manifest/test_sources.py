@@ -48,7 +48,7 @@ def test_a_plugin_root_that_leads_out_is_refused_with_what_is_below_it():
     assert codes(catalog_of(FILES, entry(source="x"), metadata={"pluginRoot": "../.."})) == ["source_refused"]
 
 
-@pytest.mark.parametrize("source", ["./gone", "./README.md", "./Plugins/tools"])
+@pytest.mark.parametrize("source", ["./gone", "./plug", "./README.md", "./Plugins/tools"])
 def test_a_folder_that_is_not_there_is_said(source):
     catalog = catalog_of(FILES, entry(source=source))
     assert catalog.plugins == ()

@@ -26,6 +26,7 @@ def test_a_path_that_differs_in_case_or_width_alone_is_refused(twin):
         ("\u212a", "k"),
         ("\u017f", "s"),
         ("ς", "Σ"),
+        ("\u213b", "fax"),
     ],
 )
 def test_letters_that_a_file_system_may_fold_together_are_one(one, other):

@@ -45,17 +45,21 @@ def main() -> None:
 def check_prerequisites() -> None:
     """Stop with one sentence and its remedy when Python or git is missing or too old."""
     if sys.version_info < OLDEST_PYTHON:
-        stop(f"Skillport needs Python 3.11 or newer, this is {sys.version.split()[0]}. Install one and run it again.")
+        stop(
+            f"Skillport needs Python 3.11 or newer, this is {sys.version.split()[0]}. Install one and run it again."
+        )
     if sys.platform == "win32":
         stop("The demo and the tests run on Linux and macOS. On Windows, run them inside WSL.")
     try:
-        said = subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+        said = subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         stop("Skillport needs git 2.39.4 or newer, and there is none on PATH. Install the package `git`.")
     numbers = said.split()[2].split(".")
     version = tuple(int(number) for number in numbers[:3] if number.isdigit())
     if version < OLDEST_GIT:
-        stop(f"Skillport needs git 2.39.4 or newer (security fixes); this is {'.'.join(numbers[:3])}. Update git.")
+        stop(
+            f"Skillport needs git 2.39.4 or newer (security fixes); this is {'.'.join(numbers[:3])}. Update git."
+        )
 
 
 def bootstrap(command: str) -> None:
@@ -84,7 +88,9 @@ def make_environment(folder: Path) -> None:
         import ensurepip  # noqa: F401 only asks whether it is there
         import venv
     except ImportError:
-        stop("This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv")
+        stop(
+            "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"
+        )
     venv.create(folder, with_pip=True, clear=True)
 
 
@@ -92,14 +98,16 @@ def install(python: Path, lock: Path) -> None:
     # The embedded database's Python code is never run, only its binaries, so its dependencies are not wanted.
     extra = ["--no-deps", "--only-binary", ":all:"] if lock.name == EMBEDDED_LOCK else []
     arguments = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", *extra]
-    if subprocess.run([python, *arguments, "-r", lock]).returncode == 0:
+    if subprocess.run([python, *arguments, "-r", lock], check=False).returncode == 0:
         return
     if extra:
         stop(
             "There is no embedded PostgreSQL for this platform (see pip's message above). Start a PostgreSQL 15 or "
             "newer and set DATABASE_URL and DATABASE_OWNER_URL: docs/operators/database.md says how."
         )
-    stop(f"pip could not install {lock.name} (see its message above). Check the network, then run this again.")
+    stop(
+        f"pip could not install {lock.name} (see its message above). Check the network, then run this again."
+    )
 
 
 def say(text: str) -> None:

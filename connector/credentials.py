@@ -29,7 +29,9 @@ class ScopeMissing(SkillportError):
     status = 403
 
     def __init__(self, scope: Scope) -> None:
-        super().__init__(f"This key may not be used here: it lacks the scope {scope}. Make a key that has it.")
+        super().__init__(
+            f"This key may not be used here: it lacks the scope {scope}. Make a key that has it."
+        )
         self.scope = scope
 
 

@@ -1,7 +1,7 @@
 """Websockets: watch an organization's syncs."""
 
 import asyncio
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
@@ -15,14 +15,14 @@ RECHECK_SECONDS = 1.0
 UNAUTHENTICATED = 4401
 
 
-class SyncProgress(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
+class SyncProgress(AsyncJsonWebsocketConsumer):
     """Sends each message of an organization's syncs to one watcher, for as long as the watcher's credential lives.
 
     The credential is looked up again before every frame and once a second. `authenticate` is given by the wiring:
     which credentials there are is not this package's business.
     """
 
-    def __init__(self, *, authenticate: Callable[[MutableMapping[str, Any]], Principal]) -> None:
+    def __init__(self, *, authenticate: Callable[[Any], Principal]) -> None:
         super().__init__()
         self._authenticate = authenticate
         self._group: str | None = None

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
+from channels.layers import BaseChannelLayer, get_channel_layer
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,14 @@ def group_name(organization_id: UUID) -> str:
 def publish(organization_id: UUID, message: dict[str, Any]) -> None:
     """Tell everybody who is watching. A message that is lost costs nothing: the next one, or the row, says more."""
     try:
-        send = async_to_sync(get_channel_layer().group_send)
-        send(group_name(organization_id), {"type": "sync.progress", "message": message})
-    except Exception:  # noqa: BLE001 whatever the channel layer does, the sync goes on
+        async_to_sync(_layer().group_send)(
+            group_name(organization_id), {"type": "sync.progress", "message": message}
+        )
+    except Exception:
         logger.warning("Progress could not be sent", exc_info=True)
+
+
+def _layer() -> BaseChannelLayer:
+    layer = get_channel_layer()
+    assert layer is not None  # noqa: S101 settings always name one
+    return layer

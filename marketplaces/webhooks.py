@@ -19,7 +19,6 @@ from skillport.principal import Door, SystemActor
 from skillport.scoping import across_organizations
 
 
-
 class SignatureInvalid(SkillportError):
     code = "signature_invalid"
     status = 401
@@ -60,5 +59,3 @@ def _is_signed(request: HttpRequest, secret: str) -> bool:
     signed = request.headers.get("X-Hub-Signature-256", "")
     expected = "sha256=" + hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(signed.encode(), expected.encode())
-
-

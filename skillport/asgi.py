@@ -5,7 +5,7 @@ import gc
 import os
 import re
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.core.asgi import get_asgi_application
@@ -20,19 +20,20 @@ from connector.credentials import principal_of_bearer, require  # noqa: E402
 from connector.mcp.endpoint import Connector, connector_slug  # noqa: E402
 from marketplaces.consumers import SyncProgress  # noqa: E402
 from skillport.database_threads import in_database_thread, share_of_connections  # noqa: E402
-from skillport.envelope import Application, AtMost, Envelope, Receive, Scope, Send  # noqa: E402
+from skillport.envelope import AtMost, Envelope, Receive, Scope, Send  # noqa: E402
 from skillport.organizations.slugs import SLUG_PATTERN  # noqa: E402
 from skillport.principal import Door, Principal  # noqa: E402
 from skillport.principal import Scope as CredentialScope  # noqa: E402
 from skillport.roles import verify_application_role  # noqa: E402
-
 
 _SYNC_SOCKET: Final = re.compile(rf"/ws/({SLUG_PATTERN})/sync", re.ASCII)
 
 
 def _watcher(scope: Scope) -> Principal:
     """Give who opens a websocket: the bearer of an API key. Raises `Unauthenticated` or `ScopeMissing`."""
-    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode(
+        "latin-1"
+    )
     principal = principal_of_bearer(header=header, slug=scope["organization"], door=Door.SOCKET)
     require(principal, CredentialScope.SKILLS_READ)
     return principal
@@ -41,10 +42,10 @@ def _watcher(scope: Scope) -> Principal:
 class Skillport:
     """Sends each request to whoever answers it."""
 
-    def __init__(self, pages: Application) -> None:
+    def __init__(self, pages: Any) -> None:
         self._pages = AtMost(pages, limit=share_of_connections())
         self._connector = Connector()
-        self._sync_progress = SyncProgress.as_asgi(authenticate=_watcher)
+        self._sync_progress: Any = SyncProgress.as_asgi(authenticate=_watcher)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -34,7 +34,9 @@ class SecretUnreadable(SkillportError):
 
     code = "secret_unreadable"
     status = 500
-    message = "A stored secret cannot be read. Enter it again, or put its encryption key back on the key ring."
+    message = (
+        "A stored secret cannot be read. Enter it again, or put its encryption key back on the key ring."
+    )
 
 
 class BadKeyRing(ValueError):
@@ -69,7 +71,9 @@ class KeyRing:
         for number, part in enumerate((part.strip() for part in text.split(",") if part.strip()), start=1):
             key_id, separator, encoded = part.partition(":")
             if not separator or not key_id.isascii() or not key_id.isalnum() or key_id in keys:
-                raise BadKeyRing(f"Key {number} must be <id>:<base64>, with its own id of letters and digits.")
+                raise BadKeyRing(
+                    f"Key {number} must be <id>:<base64>, with its own id of letters and digits."
+                )
             try:
                 key = base64.b64decode(encoded, validate=True)
             except binascii.Error:
@@ -85,10 +89,20 @@ class KeyRing:
         """Encrypt `plain_secret` so that it opens at `place` only."""
         key_id, key = next(iter(self.keys.items()))
         bound = place.associated_data()
-        data_key, wrap_nonce, nonce = os.urandom(_KEY_BYTES), os.urandom(_NONCE_BYTES), os.urandom(_NONCE_BYTES)
+        data_key, wrap_nonce, nonce = (
+            os.urandom(_KEY_BYTES),
+            os.urandom(_NONCE_BYTES),
+            os.urandom(_NONCE_BYTES),
+        )
         head = bytes([_VERSION, len(key_id)]) + key_id.encode()
         wrapped = AESGCM(key).encrypt(wrap_nonce, data_key, bound)
-        return head + wrap_nonce + wrapped + nonce + AESGCM(data_key).encrypt(nonce, plain_secret.encode(), bound)
+        return (
+            head
+            + wrap_nonce
+            + wrapped
+            + nonce
+            + AESGCM(data_key).encrypt(nonce, plain_secret.encode(), bound)
+        )
 
     def open(self, sealed: bytes, place: Place) -> str:
         """Decrypt what was sealed for `place`. Raises `SecretUnreadable` for everything else."""
@@ -132,7 +146,9 @@ class SealedText:
 
     def put(self, plain_secret: str) -> None:
         """Seal `plain_secret` into the row, which needs its primary key and organization. Saving is up to the caller."""
-        self._row.__dict__[self._field.attname] = key_ring().seal(plain_secret, self._place()) if plain_secret else b""
+        self._row.__dict__[self._field.attname] = (
+            key_ring().seal(plain_secret, self._place()) if plain_secret else b""
+        )
 
     def open(self) -> str:
         """Give the plaintext; '' when none was stored. Raises `SecretUnreadable`."""

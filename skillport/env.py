@@ -37,9 +37,13 @@ def _database_url(url: SecretStr) -> SecretStr:
     try:
         parts = conninfo_to_dict(url.get_secret_value())
     except ProgrammingError:
-        raise ValueError("not a PostgreSQL address, as in postgresql://user:password@host:5432/skillport") from None
+        raise ValueError(
+            "not a PostgreSQL address, as in postgresql://user:password@host:5432/skillport"
+        ) from None
     if not parts.get("user") or not parts.get("dbname"):
-        raise ValueError("name the user and the database, as in postgresql://user:password@host:5432/skillport")
+        raise ValueError(
+            "name the user and the database, as in postgresql://user:password@host:5432/skillport"
+        )
     return url
 
 
@@ -62,7 +66,9 @@ DatabaseURL = Annotated[SecretStr, AfterValidator(_database_url)]
 class Environment(BaseSettings):
     """Every variable that Skillport reads. `docs/operators/settings.md` is checked against this class."""
 
-    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, case_sensitive=True, validate_default=False)
+    model_config = SettingsConfigDict(
+        extra="ignore", hide_input_in_errors=True, case_sensitive=True, validate_default=False
+    )
 
     site_url: Annotated[str, AfterValidator(_site_url)] = Field(
         alias="SITE_URL", description="The address under which people and clients reach this deployment."
@@ -117,11 +123,11 @@ class Environment(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 replaced by our own, which knows NAME_FILE
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 no `.env` is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 no folder of secrets either
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the environment, then files named by it; nothing else (no `.env`, no secrets folder)."""
+        """Read the environment, then files named by it, and nothing else."""
         return init_settings, _Variables(settings_cls)
 
 
@@ -136,7 +142,9 @@ class _Variables(PydanticBaseSettingsSource):
             try:
                 return Path(path).read_text().strip(), name, False
             except OSError as error:
-                raise BadEnvironment(f"Skillport cannot start: {name}_FILE: {error.strerror or 'not readable'}") from None
+                raise BadEnvironment(
+                    f"Skillport cannot start: {name}_FILE: {error.strerror or 'not readable'}"
+                ) from None
         return None, name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -151,13 +159,15 @@ class _Variables(PydanticBaseSettingsSource):
 def read_environment() -> Environment:
     """Read and check the whole environment. Raises `BadEnvironment`, which names every variable that is wrong."""
     try:
-        return Environment()  # type: ignore[call-arg]
+        return Environment()
     except ValidationError as error:
         lines = ["Skillport cannot start. These environment variables are missing or wrong:"]
         fields = {field.alias: field for field in Environment.model_fields.values()}
         for problem in error.errors(include_input=False, include_url=False, include_context=False):
             name = str(problem["loc"][0])
             about = fields[name].description if name in fields else ""
-            reason = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+            reason = (
+                "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+            )
             lines.append(f"  {name}: {reason}. {about}")
         raise BadEnvironment("\n".join(lines)) from None

@@ -81,7 +81,10 @@ class Envelope:
         except Exception:
             logger.exception("Unhandled error")
             await answer.refuse(
-                scope, 500, "internal_error", "Something went wrong inside Skillport. The log has the details."
+                scope,
+                500,
+                "internal_error",
+                "Something went wrong inside Skillport. The log has the details.",
             )
 
 

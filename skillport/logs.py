@@ -42,13 +42,18 @@ def _scrub_value(value: Any) -> Any:
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, Mapping):
-        return {name: HIDDEN if _SECRET_NAMES.search(str(name)) else _scrub_value(item) for name, item in value.items()}
+        return {
+            name: HIDDEN if _SECRET_NAMES.search(str(name)) else _scrub_value(item)
+            for name, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_scrub_value(item) for item in value]
     return value
 
 
-def _add_request_id(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _add_request_id(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     if number := request_id.get():
         event["request_id"] = number
     return event

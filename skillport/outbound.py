@@ -93,7 +93,9 @@ class Origin:
             raise AddressInvalid from None
         if parts.scheme not in {"https", "http"} or "@" in parts.netloc or not parts.hostname:
             raise AddressInvalid
-        return cls(parts.scheme, _plain_host(parts.hostname), port or (443 if parts.scheme == "https" else 80))
+        return cls(
+            parts.scheme, _plain_host(parts.hostname), port or (443 if parts.scheme == "https" else 80)
+        )
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -168,14 +170,28 @@ class Outbound:
         destination = self.check(url)
         backend = _PinnedBackend(destination, time.monotonic() + deadline_seconds)
         try:
-            with httpcore2.ConnectionPool(
-                ssl_context=ssl.create_default_context(), network_backend=backend, max_connections=1
-            ) as pool, pool.stream(method, url, headers=dict(headers or {}), content=content) as response:
+            with (
+                httpcore2.ConnectionPool(
+                    ssl_context=ssl.create_default_context(), network_backend=backend, max_connections=1
+                ) as pool,
+                pool.stream(method, url, headers=list((headers or {}).items()), content=content) as response,
+            ):
                 body = _read_at_most(response.iter_stream(), max_bytes)
-                names = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
+                names = (
+                    (name.decode("latin-1").lower(), value.decode("latin-1"))
+                    for name, value in response.headers
+                )
                 return Answer(response.status, dict(names), body)
-        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, ssl.SSLError, OSError) as error:
-            logger.warning("No usable answer", extra={"host": destination.origin.host, "fault": type(error).__name__})
+        except (
+            httpcore2.NetworkError,
+            httpcore2.TimeoutException,
+            httpcore2.ProtocolError,
+            ssl.SSLError,
+            OSError,
+        ) as error:
+            logger.warning(
+                "No usable answer", extra={"host": destination.origin.host, "fault": type(error).__name__}
+            )
             raise HostUnreachable from None
 
 

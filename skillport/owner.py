@@ -8,7 +8,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 
-
 # Not the database's name: the tests' own database has another one.
 _PARTS = {"USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 
@@ -35,5 +34,5 @@ def as_owner() -> Iterator[None]:
 
 def _reconnect(changed: Mapping[str, object]) -> None:
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined] # PostgreSQL has pools
     connection.settings_dict.update(changed)

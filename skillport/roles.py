@@ -71,10 +71,11 @@ def verify_application_role() -> None:
     }
     found = [fault for fault, is_so in faults.items() if is_so]
     if found:
-        wanted = creation_sql(owner="skillport_owner", app="skillport_app", across=settings.DATABASE_ACROSS_ROLE)
+        wanted = creation_sql(
+            owner="skillport_owner", app="skillport_app", across=settings.DATABASE_ACROSS_ROLE
+        )
         raise WrongDatabaseRole(
             f"Skillport does not start as the database role {name}: it {' and '.join(found)}, so PostgreSQL would "
             "not keep organizations apart. Let an administrator run the SQL below once, give each role a password, "
             f"and put skillport_app into DATABASE_URL and skillport_owner into DATABASE_OWNER_URL.\n\n{wanted}"
         )
-

@@ -91,7 +91,9 @@ def _reaching(reach: Reach, *, role: str, setting: str, using: str) -> Iterator[
     connection = connections[using]
     around = current_reach(using)
     if around is not None and not around.covers(reach):
-        raise ScopeConflict("A block for one organization may not open a wider one or another organization's.")
+        raise ScopeConflict(
+            "A block for one organization may not open a wider one or another organization's."
+        )
     nested = connection.in_atomic_block
     with transaction.atomic(using=using):
         before = _exchange(connection, role, setting) if around != reach else None
@@ -127,7 +129,9 @@ class ScopedQuery(sql.Query):
     Compilation is the one point that lists, aggregates, `exists`, `explain`, unions and subqueries all pass.
     """
 
-    reach: Reach | None = None  # an instance attribute once set, so that Django's own cloning carries it along
+    reach: Reach | None = (
+        None  # an instance attribute once set, so that Django's own cloning carries it along
+    )
 
     def get_compiler(
         self,
@@ -137,12 +141,15 @@ class ScopedQuery(sql.Query):
     ) -> "SQLCompiler":
         if not self.is_empty():
             refuse_unless_allowed(self, using or (connection.alias if connection else DEFAULT_DB_ALIAS))
-        return super().get_compiler(using, connection, elide_empty)
+        compiler: SQLCompiler = super().get_compiler(using, connection, elide_empty)
+        return compiler
 
     def combine(self, rhs: sql.Query, connector: str) -> None:
         """Join two queries by `|` or `&`: an unscoped side would widen the other unseen."""
         if self.reach is None or getattr(rhs, "reach", None) != self.reach:
-            raise UnscopedQuery(f"Both sides of {connector} on {_name(self)} must name the same organization.")
+            raise UnscopedQuery(
+                f"Both sides of {connector} on {_name(self)} must name the same organization."
+            )
         super().combine(rhs, connector)
 
 
@@ -198,10 +205,10 @@ class ScopedQuerySet(models.QuerySet[M]):
         refuse_unless_allowed(self.query, self.db)
         return super().delete()
 
-    def raw(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def raw(self, *_: Any, **__: Any) -> NoReturn:
         raise UnscopedQuery("raw() cannot be scoped; write the statement in a queryset method with a cursor.")
 
-    def extra(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def extra(self, *_: Any, **__: Any) -> NoReturn:
         raise UnscopedQuery("extra() cannot be scoped; use an expression.")
 
     def __repr__(self) -> str:

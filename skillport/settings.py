@@ -92,17 +92,24 @@ CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_SSL_REDIRECT = _HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]  # asked by the platform, over plain http inside the cluster
+SECURE_REDIRECT_EXEMPT = [
+    r"^livez$",
+    r"^readyz$",
+]  # asked by the platform, over plain http inside the cluster
 X_FRAME_OPTIONS = "DENY"
 
 # --- background work and live progress --------------------------------------------------------------------------------
 
 REDIS_URL = ENVIRONMENT.redis_url.get_secret_value() if ENVIRONMENT.redis_url else None
-_WAIT_SECONDS = 2  # a frozen Redis must not hold a request: rows in Postgres are the queue, a message only a hint
+_WAIT_SECONDS = (
+    2  # a frozen Redis must not hold a request: rows in Postgres are the queue, a message only a hint
+)
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"socket_timeout": _WAIT_SECONDS, "socket_connect_timeout": _WAIT_SECONDS, "max_retries": 1} if REDIS_URL else {}
+    {"socket_timeout": _WAIT_SECONDS, "socket_connect_timeout": _WAIT_SECONDS, "max_retries": 1}
+    if REDIS_URL
+    else {}
 )
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

@@ -19,7 +19,7 @@ class Prefix(StrEnum):
     """The visible beginning of each kind of bearer string."""
 
     API_KEY = "sklp_ak"
-    INSTALL_TOKEN = "sklp_it"  # noqa: S105 a prefix, not a secret
+    INSTALL_TOKEN = "sklp_it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import migrations, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.ddl_references import Statement, Table
 from django.db.models.constraints import BaseConstraint
 from django.db.models.expressions import Combinable
@@ -111,7 +110,8 @@ class SameOrganization(BaseConstraint):
             violation_error_message=violation_error_message,
         )
 
-    def create_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> None:
+    # The stubs promise text; Django takes a Statement, or None where the statement was deferred.
+    def create_sql(self, model: Any, schema_editor: Any) -> Any:
         """Add the constraint at the end of the migration, when every unique constraint it needs exists."""
         field: Any = model._meta.get_field(self.field)
         quote = schema_editor.quote_name
@@ -131,7 +131,7 @@ class SameOrganization(BaseConstraint):
 
     constraint_sql = create_sql  # the same inside CREATE TABLE
 
-    def remove_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> Statement:
+    def remove_sql(self, model: Any, schema_editor: Any) -> Any:
         return Statement(
             "ALTER TABLE %(table)s DROP CONSTRAINT %(name)s",
             table=Table(model._meta.db_table, schema_editor.quote_name),

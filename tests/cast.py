@@ -24,10 +24,18 @@ class Cast:
 
 
 def make_cast() -> Cast:
-    users = {name: User.objects.create(email=f"{name}@example.org", name=name.title()) for name in ("alice", "bob", "charlie")}
+    users = {
+        name: User.objects.create(email=f"{name}@example.org", name=name.title())
+        for name in ("alice", "bob", "charlie")
+    }
     acme = found_organization(name="Acme", slug="acme", owner=users["alice"])
     globex = found_organization(name="Globex", slug="globex", owner=users["charlie"])
-    add_member(organization=acme, user=users["bob"], role=Role.MEMBER, actor=SystemActor(organization_id=acme.pk, what="test"))
+    add_member(
+        organization=acme,
+        user=users["bob"],
+        role=Role.MEMBER,
+        actor=SystemActor(organization_id=acme.pk, what="test"),
+    )
     return Cast(
         acme=acme,
         globex=globex,

@@ -5,7 +5,7 @@ The owner role creates, migrates and empties the test database; every test runs 
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import httpx2
@@ -56,14 +56,16 @@ def django_db_setup(
 
 def owner_connection() -> psycopg.Connection:
     """Connect to the test database as the role that owns its tables."""
-    return psycopg.connect(settings.DATABASE_OWNER_URL.get_secret_value(), dbname=connection.settings_dict["NAME"])
+    return psycopg.connect(
+        settings.DATABASE_OWNER_URL.get_secret_value(), dbname=connection.settings_dict["NAME"]
+    )
 
 
-def _flush_as_owner(statements: list[str]) -> None:
+def _flush_as_owner(statements: Iterable[str]) -> None:
     """Empty the tables: the application role has no TRUNCATE, and is not to get it for the tests' sake."""
     with owner_connection() as owner:
         for statement in statements:
-            owner.execute(statement)  # type: ignore[arg-type]
+            owner.execute(statement)
 
 
 @pytest.fixture

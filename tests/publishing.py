@@ -42,7 +42,10 @@ def hide(owner: Principal, skill_name: str, member: Principal) -> int:
     with within(owner.organization):
         skill = Skill.objects.for_organization(owner.organization).get(name=skill_name)
     return access.create_rule(
-        principal=owner, who=Who(membership_id=member.membership_id), what=What(skill_id=skill.pk), effect=Effect.DENY
+        principal=owner,
+        who=Who(membership_id=member.membership_id),
+        what=What(skill_id=skill.pk),
+        effect=Effect.DENY,
     )
 
 

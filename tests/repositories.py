@@ -94,7 +94,8 @@ def skill(name: str, description: str = "Does something useful when asked.", bod
 def marketplace(*plugins: dict[str, Any] | str, name: str = "test-skills") -> str:
     """Give the text of a marketplace.json; a plugin given by name lies in `plugins/<name>`."""
     entries = [
-        {"name": one, "source": f"./plugins/{one}", "version": "1.0.0"} if isinstance(one, str) else one for one in plugins
+        {"name": one, "source": f"./plugins/{one}", "version": "1.0.0"} if isinstance(one, str) else one
+        for one in plugins
     ]
     return json.dumps({"name": name, "owner": {"name": "Test"}, "plugins": entries})
 

@@ -12,6 +12,7 @@ from skillport.embedded.worker import EmbeddedWorker
 from skillport.scoping import across_organizations
 from tests.waiting import until
 
+
 class Running:
     """What is running."""
 
@@ -31,7 +32,9 @@ def running() -> Iterator[Running]:
     from skillport.asgi import application
 
     server = uvicorn.Server(
-        uvicorn.Config(application, host="127.0.0.1", port=settings.SERVER_PORT, log_config=None, ws="websockets-sansio")
+        uvicorn.Config(
+            application, host="127.0.0.1", port=settings.SERVER_PORT, log_config=None, ws="websockets-sansio"
+        )
     )
     thread = threading.Thread(target=server.run, name="server", daemon=True)
     worker = EmbeddedWorker()

@@ -13,7 +13,9 @@ from skillport.errors import SkillportError
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """Translate our errors and REST framework's own; None lets the error go on to the log."""
     if isinstance(error, SkillportError):
-        headers = {"WWW-Authenticate": 'Bearer realm="skillport"'} if isinstance(error, Unauthenticated) else None
+        headers = (
+            {"WWW-Authenticate": 'Bearer realm="skillport"'} if isinstance(error, Unauthenticated) else None
+        )
         return Response(error.as_json(), status=error.status, headers=headers)
     response = exception_handler(error, context)
     if response is not None and isinstance(error, APIException):

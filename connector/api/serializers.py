@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from connector.install.fetching import FetchedSkill
-from marketplaces.services.catalog import LONGEST_PAGE, PAGE, SkillSummary
+from marketplaces.services.catalog import LONGEST_PAGE, PAGE, Page, SkillSummary
 
 
 class SkillQuery(serializers.Serializer[dict[str, object]]):
@@ -22,7 +22,7 @@ class SkillInList(serializers.Serializer[SkillSummary]):
     digest = serializers.CharField(help_text="sha256:<64 hex> of the exact files")
 
 
-class SkillPage(serializers.Serializer[dict[str, object]]):
+class SkillPage(serializers.Serializer[Page]):
     skills = SkillInList(many=True)
     next_cursor = serializers.CharField(allow_null=True)
 

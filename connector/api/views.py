@@ -3,7 +3,7 @@
 import base64
 import io
 import tarfile
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -44,8 +44,8 @@ class SkillByName(APIView):
 class _ByInstallToken(APIView):
     """The install token is the whole credential: no key, no cookie."""
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = []
+    authentication_classes = ()
+    permission_classes = ()
 
 
 class Redeem(_ByInstallToken):

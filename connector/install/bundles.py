@@ -21,7 +21,8 @@ def ensure_bundle(organization_id: UUID, release_id: int) -> None:
         archive = _build(organization_id, release_id)
         # Two members may ask at once; both have built the same bytes.
         Bundle.objects.bulk_create(
-            [Bundle(organization_id=organization_id, release_id=release_id, archive=archive)], ignore_conflicts=True
+            [Bundle(organization_id=organization_id, release_id=release_id, archive=archive)],
+            ignore_conflicts=True,
         )
 
 
@@ -45,4 +46,6 @@ def _build(organization_id: UUID, release_id: int) -> bytes:
 
 def content_of(organization_id: UUID, blob_id: int) -> bytes:
     """Give one blob's bytes. Inside the caller's own `within`, for a file of a release that was authorized."""
-    return bytes(Blob.objects.for_organization(organization_id).values_list("content", flat=True).get(pk=blob_id))
+    return bytes(
+        Blob.objects.for_organization(organization_id).values_list("content", flat=True).get(pk=blob_id)
+    )

@@ -86,7 +86,11 @@ def issue_install_token(*, principal: Principal, name: str) -> Issued:
         )
         token.refresh_from_db(fields=["expires_at"])
         audit.record(
-            Action.INSTALL_TOKEN_ISSUED, actor=principal, target=token, skill=skill.full_name, version=skill.version
+            Action.INSTALL_TOKEN_ISSUED,
+            actor=principal,
+            target=token,
+            skill=skill.full_name,
+            version=skill.version,
         )
     command = _command(minted.plain_secret, skill.digest)
     return Issued(skill.name, skill.version, token.expires_at, command, minted.plain_secret)
@@ -105,8 +109,12 @@ def redeem_install_token(*, secret: str, redemption_key: str = "") -> Redeemed:
     digest = tokens.digest(secret)
     key_digest = tokens.digest(redemption_key) if redemption_key else tokens.digest(tokens.random_secret())
     with across_organizations(reason="an install token names its organization"):
-        claimed = InstallToken.objects.all_organizations().claim(digest=digest, redemption_key_digest=key_digest)
-        token = claimed.select_related("organization", "membership__user", "skill__plugin__marketplace").first()
+        claimed = InstallToken.objects.all_organizations().claim(
+            digest=digest, redemption_key_digest=key_digest
+        )
+        token = claimed.select_related(
+            "organization", "membership__user", "skill__plugin__marketplace"
+        ).first()
         if token is None:
             raise _refusal(digest)
         with within(token.organization_id):
@@ -163,5 +171,3 @@ def _contents(token: InstallToken) -> Redeemed:
         digest=f"sha256:{bytes(token.release.digest).hex()}",
         archive=bundles.archive_of(token.organization_id, token.release_id),
     )
-
-

@@ -55,7 +55,9 @@ class Connector:
         if scope["method"] != "POST":
             await _answer(send, 405, {"allow": "POST"}, SkillportError("Clients send POST to this address."))
             return
-        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode(
+            "latin-1"
+        )
         try:
             principal = await in_database_thread(lambda: _principal(header, slug))
         except Unauthenticated as error:
@@ -81,5 +83,3 @@ async def _answer(send: Send, status: int, headers: dict[str, str], error: Skill
     pairs = [(name.encode(), value.encode()) for name, value in sent.items()]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})
-
-

@@ -77,7 +77,9 @@ async def _call_tool(_context: Any, params: types.CallToolRequestParams) -> type
 
 def _fault(tool: Tool, arguments: dict[str, Any]) -> str | None:
     """Say what is wrong with the arguments, for a model to put right. None when nothing is."""
-    fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(tool.input_schema).iter_errors(arguments))
+    fault = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(tool.input_schema).iter_errors(arguments)
+    )
     if fault is None:
         return None
     where = ".".join(str(part) for part in fault.absolute_path)

@@ -46,7 +46,12 @@ class Tool:
 
 
 def _object(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
 
 
 def _string(description: str = "", **more: Any) -> dict[str, Any]:
@@ -64,7 +69,9 @@ def _whoami(principal: Principal, _arguments: dict[str, Any]) -> ToolAnswer:
         "role": str(principal.role),
         "organization": principal.organization.slug,
     }
-    return ToolAnswer(told, f"{principal.name} <{principal.email}>, {principal.role} of {principal.organization.name}")
+    return ToolAnswer(
+        told, f"{principal.name} <{principal.email}>, {principal.role} of {principal.organization.name}"
+    )
 
 
 def _list_skills(principal: Principal, arguments: dict[str, Any]) -> ToolAnswer:
@@ -75,7 +82,9 @@ def _list_skills(principal: Principal, arguments: dict[str, Any]) -> ToolAnswer:
         marketplace=arguments.get("marketplace", ""),
         cursor=arguments.get("cursor", ""),
     )
-    lines = [f"{skill.name} {skill.version} ({skill.plugin}): {_short(skill.description)}" for skill in page.skills]
+    lines = [
+        f"{skill.name} {skill.version} ({skill.plugin}): {_short(skill.description)}" for skill in page.skills
+    ]
     if page.next_cursor:
         lines.append(f"There are more: call again with cursor {page.next_cursor!r}.")
     told = {"skills": [_summary(skill) for skill in page.skills], "next_cursor": page.next_cursor}
@@ -86,7 +95,12 @@ def _fetch_skill(principal: Principal, arguments: dict[str, Any]) -> ToolAnswer:
     require(principal, Scope.SKILLS_READ)
     fetched = fetch_skill(principal=principal, name=arguments["name"], path=arguments.get("path", MAIN_FILE))
     files = [
-        {"path": file.path, "size": file.size_bytes, "executable": file.executable, "sha256": file.digest.hex()}
+        {
+            "path": file.path,
+            "size": file.size_bytes,
+            "executable": file.executable,
+            "sha256": file.digest.hex(),
+        }
         for file in fetched.files
     ]
     return ToolAnswer({**_summary(fetched.skill), "files": files, "path": fetched.path}, _body(fetched))
@@ -147,8 +161,15 @@ TOOLS: Final = [
         title="List skills",
         description="Skills that this person may use; query finds words in name and description.",
         run=_list_skills,
-        arguments={"query": _string(maxLength=200), "marketplace": _string(maxLength=64), "cursor": _string(maxLength=200)},
-        answer={"skills": {"type": "array", "items": {"type": "object"}}, "next_cursor": {"type": ["string", "null"]}},
+        arguments={
+            "query": _string(maxLength=200),
+            "marketplace": _string(maxLength=64),
+            "cursor": _string(maxLength=200),
+        },
+        answer={
+            "skills": {"type": "array", "items": {"type": "object"}},
+            "next_cursor": {"type": ["string", "null"]},
+        },
     ),
     Tool(
         name="fetch_skill",
@@ -157,7 +178,11 @@ TOOLS: Final = [
         run=_fetch_skill,
         arguments={"name": _NAME, "path": _string(minLength=1, maxLength=400)},
         required=("name",),
-        answer={**_SUMMARY, "files": {"type": "array", "items": {"type": "object"}}, "path": {"type": "string"}},
+        answer={
+            **_SUMMARY,
+            "files": {"type": "array", "items": {"type": "object"}},
+            "path": {"type": "string"},
+        },
     ),
     Tool(
         name="get_install_token",

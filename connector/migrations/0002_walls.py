@@ -25,5 +25,14 @@ PRINCIPAL_OF = crossing_function(
 
 
 class Migration(migrations.Migration):
-    dependencies = [("connector", "0001_initial"), ("organizations", "0002_walls"), ("accounts", "0001_initial")]
-    operations = [wall("connector_apikey"), wall("connector_installtoken"), wall("connector_bundle"), PRINCIPAL_OF]
+    dependencies = [
+        ("connector", "0001_initial"),
+        ("organizations", "0002_walls"),
+        ("accounts", "0001_initial"),
+    ]
+    operations = [
+        wall("connector_apikey"),
+        wall("connector_installtoken"),
+        wall("connector_bundle"),
+        PRINCIPAL_OF,
+    ]

@@ -1,7 +1,7 @@
 """Install tokens: the right to fetch one skill release, once, within five minutes."""
 
 from datetime import timedelta
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from django.db import models
@@ -40,6 +40,9 @@ class InstallTokenQuerySet(ScopedQuerySet["InstallToken"]):
         return row if claimed else row.none()
 
 
+InstallTokenManager = models.Manager.from_queryset(InstallTokenQuerySet)
+
+
 class InstallToken(OrganizationOwned):
     """Bound to organization, member, skill and release; the member's right is checked again when it is redeemed."""
 
@@ -57,7 +60,7 @@ class InstallToken(OrganizationOwned):
     redemption_key_digest = models.BinaryField(max_length=32, default=b"")
     redemptions = models.PositiveSmallIntegerField(default=0)
 
-    objects = InstallTokenQuerySet.as_manager()
+    objects: "ClassVar[InstallTokenManager[InstallToken]]" = InstallTokenManager()
 
     class Meta:
         constraints = [

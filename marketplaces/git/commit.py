@@ -62,14 +62,21 @@ def list_files(
 def _sizes(program: GitProgram, folder: Path, *, max_objects: int) -> dict[str, int]:
     """Give the size of every blob that is here. One that is missing was larger than the fetch's limit."""
     sizes: dict[str, int] = {}
-    arguments = ["cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname) %(objectsize)"]
+    arguments = [
+        "cat-file",
+        "--batch-all-objects",
+        "--unordered",
+        "--batch-check=%(objecttype) %(objectname) %(objectsize)",
+    ]
     with program.streaming(folder, *arguments) as output:
         for number, line in enumerate(output):
             kind, git_id, size = line.decode().split()
             if kind == "blob":
                 sizes[git_id] = int(size)
             if number > max_objects * 4:
-                raise RepositoryTooLarge("This repository holds far more objects than files. Keep it smaller.")
+                raise RepositoryTooLarge(
+                    "This repository holds far more objects than files. Keep it smaller."
+                )
     return sizes
 
 

@@ -8,7 +8,9 @@ class RepositoryError(SkillportError):
 
     code = "repository_unreadable"
     status = 502
-    message = "The git host did not deliver the repository. Skillport tries again by itself; nothing was lost."
+    message = (
+        "The git host did not deliver the repository. Skillport tries again by itself; nothing was lost."
+    )
 
 
 class CredentialRefused(RepositoryError):
@@ -34,7 +36,9 @@ class RepositoryMoved(RepositoryError):
 
     code = "repository_moved"
     status = 422
-    message = "The git host says that this repository has moved. Confirm its new address before it is read again."
+    message = (
+        "The git host says that this repository has moved. Confirm its new address before it is read again."
+    )
 
     def __init__(self, location: str) -> None:
         super().__init__()
@@ -50,7 +54,9 @@ class RepositoryEmpty(RepositoryError):
 class BranchNotFound(RepositoryError):
     code = "branch_not_found"
     status = 422
-    message = "This repository has no branch of that name. Check the branch, or leave it empty for the default one."
+    message = (
+        "This repository has no branch of that name. Check the branch, or leave it empty for the default one."
+    )
 
 
 class RateLimited(RepositoryError):
@@ -58,7 +64,9 @@ class RateLimited(RepositoryError):
 
     code = "git_host_rate_limited"
     status = 503
-    message = "The git host asks for a pause. Skillport waits as long as it says and then tries again by itself."
+    message = (
+        "The git host asks for a pause. Skillport waits as long as it says and then tries again by itself."
+    )
 
     def __init__(self, retry_after_seconds: int | None) -> None:
         super().__init__()

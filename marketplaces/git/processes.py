@@ -84,5 +84,7 @@ def _began_at(pid: int) -> str | None:
         pass
     if Path("/proc/self/stat").exists():
         return None
-    done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    done = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or None

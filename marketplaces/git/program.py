@@ -139,7 +139,9 @@ def environment(connection: Connection | None) -> dict[str, str]:
     if connection is not None:
         settings["http.curloptResolve"] = connection.destination.curl_resolve
         if connection.remote.authorization:
-            settings[f"http.{connection.remote.url}.extraHeader"] = f"Authorization: {connection.remote.authorization}"
+            settings[f"http.{connection.remote.url}.extraHeader"] = (
+                f"Authorization: {connection.remote.authorization}"
+            )
     built = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",

@@ -82,8 +82,8 @@ def _check_segment(segment: str) -> None:
         raise NameRefused('has one of \\ : * ? " < > |')
     if not unicodedata.is_normalized("NFC", segment):
         raise NameRefused("is not in Unicode normal form C")
-    if segment.startswith("-"):
-        raise NameRefused("has a segment that begins with a hyphen")
+    if segment.startswith(("-", "~")):  # an option, or somebody's home
+        raise NameRefused("has a segment that begins with a hyphen or a tilde")
     if segment.endswith(".") or segment[-1].isspace():
         raise NameRefused("has a segment that ends with a dot or a space")
     if _is_device(segment):

@@ -1,6 +1,6 @@
 """Who may read what: rules as people edit them, and the subjects that skills are compiled against."""
 
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from django.db import models
@@ -44,6 +44,9 @@ class SubjectQuerySet(ScopedQuerySet["Subject"]):
         )
 
 
+SubjectManager = models.Manager.from_queryset(SubjectQuerySet)
+
+
 class Subject(OrganizationOwned):
     """Whom a rule speaks of, and from when until when. Skills hold these ids, so they are small integers.
 
@@ -52,12 +55,14 @@ class Subject(OrganizationOwned):
 
     id = models.AutoField(primary_key=True)
     kind = models.CharField(max_length=10, choices=SubjectKind.choices)
-    membership = models.ForeignKey(Membership, models.CASCADE, null=True, related_name="+", db_constraint=False)
+    membership = models.ForeignKey(
+        Membership, models.CASCADE, null=True, related_name="+", db_constraint=False
+    )
     membership_id: UUID | None
     starts_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
 
-    objects = SubjectQuerySet.as_manager()
+    objects: "ClassVar[SubjectManager[Subject]]" = SubjectManager()
 
     class Meta:
         constraints = [
@@ -84,9 +89,15 @@ class AccessRule(OrganizationOwned):
 
     subject = models.ForeignKey(Subject, models.RESTRICT, related_name="rules", db_constraint=False)
     subject_id: int
-    marketplace = models.ForeignKey(Marketplace, models.CASCADE, null=True, related_name="+", db_constraint=False)
-    plugin = models.ForeignKey("marketplaces.Plugin", models.CASCADE, null=True, related_name="+", db_constraint=False)
-    skill = models.ForeignKey("marketplaces.Skill", models.CASCADE, null=True, related_name="+", db_constraint=False)
+    marketplace = models.ForeignKey(
+        Marketplace, models.CASCADE, null=True, related_name="+", db_constraint=False
+    )
+    plugin = models.ForeignKey(
+        "marketplaces.Plugin", models.CASCADE, null=True, related_name="+", db_constraint=False
+    )
+    skill = models.ForeignKey(
+        "marketplaces.Skill", models.CASCADE, null=True, related_name="+", db_constraint=False
+    )
     right = models.CharField(max_length=5, choices=Right.choices)
     effect = models.CharField(max_length=5, choices=Effect.choices)
     note = models.CharField(max_length=300, blank=True)
@@ -99,7 +110,9 @@ class AccessRule(OrganizationOwned):
             SameOrganization(field="plugin", name="access_rule_plugin"),
             SameOrganization(field="skill", name="access_rule_skill"),
             models.CheckConstraint(
-                condition=Q(plugin=None, skill=None) | Q(marketplace=None, skill=None) | Q(marketplace=None, plugin=None),
+                condition=Q(plugin=None, skill=None)
+                | Q(marketplace=None, skill=None)
+                | Q(marketplace=None, plugin=None),
                 name="access_rule_one_object",
             ),
         ]

@@ -1,6 +1,6 @@
 """Plugins and skills as lasting things, and what each snapshot lists of them."""
 
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -56,7 +56,9 @@ class Skill(OrganizationOwned):
             models.UniqueConstraint(fields=["organization", "marketplace", "id"], name="skill_key"),
             models.UniqueConstraint(fields=["plugin", "name"], name="skill_name"),
             SameOrganization(field="marketplace", name="skill_marketplace"),
-            SameOrganization(field="plugin", through=[("marketplace_id", "marketplace_id")], name="skill_plugin"),
+            SameOrganization(
+                field="plugin", through=[("marketplace_id", "marketplace_id")], name="skill_plugin"
+            ),
         ]
         # Pages of the catalog walk this index; the arrays are tested row by row (no GIN: performance notes, ADR 4).
         indexes = [models.Index(fields=["organization", "name", "id"], name="skill_in_order")]
@@ -94,10 +96,15 @@ class Listing(OrganizationOwned):
     first_number = models.PositiveIntegerField()
     end_number = models.PositiveIntegerField(null=True)
 
-    objects = ListingQuerySet.as_manager()
-
     class Meta:
         abstract = True
+
+
+class PluginListingQuerySet(ListingQuerySet["PluginListing"]):
+    """Plugins are not read by themselves yet, only beside their skills."""
+
+
+PluginListingManager = models.Manager.from_queryset(PluginListingQuerySet)
 
 
 class PluginListing(Listing):
@@ -105,8 +112,12 @@ class PluginListing(Listing):
 
     plugin = models.ForeignKey(Plugin, models.CASCADE, related_name="listings", db_constraint=False)
     plugin_id: int
-    root = models.CharField(max_length=400, blank=True)  # the plugin's folder in the repository; '' is all of it
+    root = models.CharField(
+        max_length=400, blank=True
+    )  # the plugin's folder in the repository; '' is all of it
     refused_files = models.PositiveIntegerField(default=0)
+
+    objects: "ClassVar[PluginListingManager[PluginListing]]" = PluginListingManager()
 
     class Meta:
         constraints = [
@@ -115,9 +126,12 @@ class PluginListing(Listing):
             ),
             SameOrganization(field="marketplace", name="plugin_listing_marketplace"),
             SameOrganization(field="release", name="plugin_listing_release"),
-            models.UniqueConstraint(fields=["plugin"], condition=Q(end_number=None), name="plugin_listing_one_open"),
+            models.UniqueConstraint(
+                fields=["plugin"], condition=Q(end_number=None), name="plugin_listing_one_open"
+            ),
             models.CheckConstraint(
-                condition=Q(end_number=None) | Q(end_number__gt=F("first_number")), name="plugin_listing_range"
+                condition=Q(end_number=None) | Q(end_number__gt=F("first_number")),
+                name="plugin_listing_range",
             ),
         ]
         indexes = [models.Index(fields=["release"], name="plugin_listing_by_release")]
@@ -136,6 +150,9 @@ class SkillListingQuerySet(ListingQuerySet["SkillListing"]):
         return self.current().filter(skill__allowed__overlap=ids).exclude(skill__denied__overlap=ids)
 
 
+SkillListingManager = models.Manager.from_queryset(SkillListingQuerySet)
+
+
 class SkillListing(Listing):
     """A skill as consecutive snapshots list it."""
 
@@ -144,7 +161,7 @@ class SkillListing(Listing):
     # Path of the skill's folder inside its plugin, '' when the plugin itself is the skill.
     folder = models.CharField(max_length=400, blank=True)
 
-    objects = SkillListingQuerySet.as_manager()
+    objects: "ClassVar[SkillListingManager[SkillListing]]" = SkillListingManager()
 
     class Meta:
         constraints = [
@@ -153,7 +170,9 @@ class SkillListing(Listing):
             ),
             SameOrganization(field="marketplace", name="skill_listing_marketplace"),
             SameOrganization(field="release", name="skill_listing_release"),
-            models.UniqueConstraint(fields=["skill"], condition=Q(end_number=None), name="skill_listing_one_open"),
+            models.UniqueConstraint(
+                fields=["skill"], condition=Q(end_number=None), name="skill_listing_one_open"
+            ),
             models.CheckConstraint(
                 condition=Q(end_number=None) | Q(end_number__gt=F("first_number")), name="skill_listing_range"
             ),

@@ -41,7 +41,9 @@ class Marketplace(OrganizationOwned):
             models.UniqueConstraint(fields=["organization", "slug"], name="marketplace_slug"),
             models.CheckConstraint(condition=Q(slug__regex=f"^{SLUG}$"), name="marketplace_slug_form"),
             SameOrganization(
-                field="current_snapshot", through=[("id", "marketplace_id")], name="marketplace_current_snapshot"
+                field="current_snapshot",
+                through=[("id", "marketplace_id")],
+                name="marketplace_current_snapshot",
             ),
         ]
         indexes = [models.Index(fields=["next_poll_at"], name="marketplace_next_poll")]
@@ -56,7 +58,9 @@ class Snapshot(OrganizationOwned):
     Listings (`catalog.py`) say which plugins and skills it holds: those whose range of numbers contains `number`.
     """
 
-    marketplace = models.ForeignKey(Marketplace, models.CASCADE, related_name="snapshots", db_constraint=False)
+    marketplace = models.ForeignKey(
+        Marketplace, models.CASCADE, related_name="snapshots", db_constraint=False
+    )
     marketplace_id: UUID
     number = models.PositiveIntegerField()
     commit = models.CharField(max_length=64)

@@ -37,7 +37,9 @@ class Phase(models.TextChoices):
 class SyncRun(OrganizationOwned):
     """One attempt, or the wish for one, to bring a marketplace up to date."""
 
-    marketplace = models.ForeignKey(Marketplace, models.CASCADE, related_name="sync_runs", db_constraint=False)
+    marketplace = models.ForeignKey(
+        Marketplace, models.CASCADE, related_name="sync_runs", db_constraint=False
+    )
     marketplace_id: UUID
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
@@ -56,7 +58,9 @@ class SyncRun(OrganizationOwned):
     done = models.PositiveIntegerField(default=0)  # files handled in this phase, of `total`
     total = models.PositiveIntegerField(default=0)
     commit = models.CharField(max_length=64, blank=True)
-    snapshot = models.ForeignKey(Snapshot, models.SET_NULL, null=True, related_name="sync_runs", db_constraint=False)
+    snapshot = models.ForeignKey(
+        Snapshot, models.SET_NULL, null=True, related_name="sync_runs", db_constraint=False
+    )
     error_code = models.CharField(max_length=60, blank=True)
     error_message = models.TextField(blank=True)
 

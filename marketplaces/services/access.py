@@ -46,7 +46,14 @@ class What:
 def begin_with_everyone_reads(*, organization: Organization, actor: Actor) -> None:
     """Give a new organization its one rule, visible and deletable: everyone may read everything."""
     with within(organization):
-        _write_rule(organization.pk, Who(), What(), Effect.ALLOW, "The rule that every organization begins with.", actor)
+        _write_rule(
+            organization.pk,
+            Who(),
+            What(),
+            Effect.ALLOW,
+            "The rule that every organization begins with.",
+            actor,
+        )
 
 
 def create_rule(*, principal: Principal, who: Who, what: What, effect: Effect, note: str = "") -> int:
@@ -105,19 +112,14 @@ def compile_readers(organization_id: UUID) -> int:
             """,
             [organization_id],
         )
-        return cursor.rowcount
+        changed: int = cursor.rowcount
+        return changed
 
 
 def _write_rule(
     organization_id: UUID, who: Who, what: What, effect: Effect, note: str, actor: Actor
 ) -> AccessRule:
-    subject, _ = Subject.objects.for_organization(organization_id).get_or_create(
-        organization_id=organization_id,
-        kind=SubjectKind.MEMBER if who.membership_id else SubjectKind.EVERYONE,
-        membership_id=who.membership_id,
-        starts_at=who.starts_at,
-        expires_at=who.expires_at,
-    )
+    subject = _subject_of(organization_id, who)
     rule = AccessRule.objects.create(
         organization_id=organization_id,
         subject=subject,
@@ -130,6 +132,14 @@ def _write_rule(
     )
     audit.record(Action.ACCESS_RULE_CREATED, actor=actor, target=rule, effect=effect)
     return rule
+
+
+def _subject_of(organization_id: UUID, who: Who) -> Subject:
+    """Give the one row for this subject, making it the first time."""
+    kind = SubjectKind.MEMBER if who.membership_id else SubjectKind.EVERYONE
+    named = {"membership_id": who.membership_id, "starts_at": who.starts_at, "expires_at": who.expires_at}
+    known = Subject.objects.for_organization(organization_id).filter(kind=kind, **named).first()
+    return known or Subject.objects.create(organization_id=organization_id, kind=kind, **named)
 
 
 def _require_admin(principal: Principal) -> None:

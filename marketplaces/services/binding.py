@@ -45,7 +45,13 @@ class Bound:
 
 
 def bind_marketplace(
-    *, principal: Principal, slug: str, url: str, branch: str = "", username: str = "", credential_secret: str = ""
+    *,
+    principal: Principal,
+    slug: str,
+    url: str,
+    branch: str = "",
+    username: str = "",
+    credential_secret: str = "",
 ) -> Bound:
     """Bind the repository at `url` and queue its first sync.
 
@@ -73,7 +79,10 @@ def bind_marketplace(
             marketplace.save(force_insert=True)
             audit.record(Action.MARKETPLACE_BOUND, actor=principal, target=marketplace, url=marketplace.url)
             run = request_sync(
-                organization=principal.organization, marketplace_id=marketplace.pk, trigger=Trigger.BIND, actor=principal
+                organization=principal.organization,
+                marketplace_id=marketplace.pk,
+                trigger=Trigger.BIND,
+                actor=principal,
             )
     except IntegrityError:
         raise MarketplaceNameRefused from None

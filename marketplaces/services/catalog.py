@@ -131,7 +131,11 @@ def find_inside(principal: Principal, name: str) -> SkillSummary:
         listings = listings.filter(skill__plugin__name=around[-1])
     if len(around) == 2:
         listings = listings.filter(marketplace__slug=around[0])
-    found = [SkillSummary.of(listing) for listing in listings.order_by("skill_id")[:20]] if len(around) <= 2 else []
+    found = (
+        [SkillSummary.of(listing) for listing in listings.order_by("skill_id")[:20]]
+        if len(around) <= 2
+        else []
+    )
     if not found:
         raise SkillNotFound
     if len(found) > 1:
@@ -147,8 +151,13 @@ def may_read(principal: Principal, skill_id: int) -> bool:
 def files_of(organization_id: UUID, release_id: int) -> list[SkillFile]:
     """Give a release's files in the order of their paths, without their bytes. Inside the caller's own `within`."""
     files = ReleaseFile.objects.for_organization(organization_id).filter(release_id=release_id)
-    rows = files.order_by("path").values_list("path", "executable", "blob__size_bytes", "blob__digest", "blob_id")
-    return [SkillFile(path, executable, size, bytes(digest), blob) for path, executable, size, digest, blob in rows]
+    rows = files.order_by("path").values_list(
+        "path", "executable", "blob__size_bytes", "blob__digest", "blob_id"
+    )
+    return [
+        SkillFile(path, executable, size, bytes(digest), blob)
+        for path, executable, size, digest, blob in rows
+    ]
 
 
 def _readable(principal: Principal) -> SkillListingQuerySet:

@@ -9,7 +9,6 @@ from skillport.organizations.services import create_organization
 from skillport.principal import SystemActor
 
 
-
 def found_organization(*, name: str, slug: str, owner: User) -> Organization:
     """Create an organization whose members may read everything it will publish. Raises `SlugRefused`."""
     with transaction.atomic():

@@ -88,13 +88,17 @@ class _Digests:
         self.plugin: dict[PluginKey, bytes] = {}
         self.skill: dict[SkillKey, bytes] = {}
         self.files: dict[bytes, Any] = {}
+        # Plugins that share a root share the tuple of its files, which may be long.
+        self._of_tuple: dict[int, bytes] = {}
         for plugin in catalog.plugins:
             self.plugin[plugin.name] = self._keep(plugin, stored)
             for skill in plugin.skills:
                 self.skill[plugin.name, skill.name] = self._keep(skill, stored)
 
     def _keep(self, planned: PlannedPlugin | PlannedSkill, stored: Stored) -> bytes:
-        digest = digest_of(planned.files, stored)
+        known = self._of_tuple.get(id(planned.files))
+        digest = known or digest_of(planned.files, stored)
+        self._of_tuple[id(planned.files)] = digest
         self.files.setdefault(digest, planned.files)
         return digest
 
@@ -127,7 +131,10 @@ def _ensure_skills(
     new = [(p.name, s.name) for p in catalog.plugins for s in p.skills if (p.name, s.name) not in ids]
     made = Skill.objects.bulk_create(
         Skill(
-            organization_id=marketplace.organization_id, marketplace=marketplace, plugin_id=plugins[plugin], name=skill
+            organization_id=marketplace.organization_id,
+            marketplace=marketplace,
+            plugin_id=plugins[plugin],
+            name=skill,
         )
         for plugin, skill in new
     )
@@ -213,7 +220,7 @@ _SAID_OF = {PluginListing: (*_SAID, "root", "refused_files"), SkillListing: (*_S
 def _relist(model: type[L], key: str, marketplace: Marketplace, number: int, wanted: Iterable[L]) -> int:
     """Close the listings that no longer say the truth and open new ones from `number` on. Gives how many changed."""
     objects = model.objects.for_organization(marketplace.organization_id)
-    still_open = {
+    still_open: dict[int, L] = {
         getattr(listing, key): listing for listing in objects.filter(marketplace=marketplace, end_number=None)
     }
     new: list[L] = []
@@ -260,7 +267,9 @@ def _end_run(lease: Lease, snapshot: Snapshot, catalog: Catalog) -> None:
         )
         for finding in catalog.findings
     )  # fmt: skip
-    ended = SyncRun.objects.for_organization(lease.organization_id).filter(pk=lease.sync_run_id, fence=lease.fence)
+    ended = SyncRun.objects.for_organization(lease.organization_id).filter(
+        pk=lease.sync_run_id, fence=lease.fence
+    )
     if not ended.update(
         state=RunState.SUCCEEDED, ended_at=Now(), leased_until=None, snapshot=snapshot, commit=snapshot.commit
     ):

@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 600
 
 
-def request_sync(*, organization: HasOrganizationKey | UUID, marketplace_id: UUID, trigger: Trigger, actor: Actor) -> int:
+def request_sync(
+    *, organization: HasOrganizationKey | UUID, marketplace_id: UUID, trigger: Trigger, actor: Actor
+) -> int:
     """Queue a sync and give its id; a run that is already waiting serves this wish too.
 
     Raises `NotFound` when the organization has no such marketplace.

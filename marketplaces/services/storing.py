@@ -12,8 +12,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models.functions import Now
 
-from marketplaces.manifest.plan import PlannedFile
 from marketplaces.manifest.digests import release_digest
+from marketplaces.manifest.plan import PlannedFile
 from marketplaces.models import Blob, Release
 from skillport.scoping import within
 
@@ -34,7 +34,10 @@ Stored = Mapping[str, StoredBlob]  # by git id
 
 
 def store_blobs(
-    organization_id: UUID, git_ids: Iterable[str], read: Callable[[str], bytes], progress: Callable[[int, int], None]
+    organization_id: UUID,
+    git_ids: Iterable[str],
+    read: Callable[[str], bytes],
+    progress: Callable[[int, int], None],
 ) -> Stored:
     """Make sure that every blob is stored, and give where, by git id. Only unknown ones are read.
 
@@ -86,7 +89,12 @@ def _insert_blobs(organization_id: UUID, contents: Mapping[str, bytes]) -> Store
             ON CONFLICT (organization_id, digest) DO UPDATE SET claimed_at = now()
             RETURNING id, digest
             """,
-            [organization_id, list(once), list(once.values()), [contents[git_id] for git_id in once.values()]],
+            [
+                organization_id,
+                list(once),
+                list(once.values()),
+                [contents[git_id] for git_id in once.values()],
+            ],
         )
         ids = {bytes(digest): pk for pk, digest in cursor.fetchall()}
     return {git_id: StoredBlob(ids[digest], digest) for git_id, digest in digests.items()}
@@ -104,7 +112,9 @@ def ensure_releases(
     owned = Release.objects.for_organization(organization_id)
     ids: dict[bytes, int] = {}
     for digests in _batches(list(releases), _BATCH_ROWS):
-        ids.update({bytes(digest): pk for digest, pk in owned.filter(digest__in=digests).values_list("digest", "id")})
+        ids.update(
+            {bytes(digest): pk for digest, pk in owned.filter(digest__in=digests).values_list("digest", "id")}
+        )
     new = [digest for digest in releases if digest not in ids]
     if new:
         made = Release.objects.bulk_create(

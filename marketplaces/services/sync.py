@@ -62,7 +62,9 @@ def run(*, organization_id: UUID, sync_run_id: int, worker: Worker) -> None:
 class _Unexpected(SkillportError):
     code = "unexpected"
     status = 500
-    message = "Something went wrong inside Skillport. The log has the details; it is tried again at the next sync."
+    message = (
+        "Something went wrong inside Skillport. The log has the details; it is tried again at the next sync."
+    )
 
 
 def _bring_up_to_date(lease: Lease, worker: Worker) -> None:
@@ -102,10 +104,16 @@ def _import(lease: Lease, head: Head, remote: Remote, worker: Worker) -> None:
     changes = publish(lease, commit=head.commit, info=info, catalog=catalog, stored=stored)
     progress.publish(
         lease.organization_id,
-        {**_about(lease), "state": RunState.SUCCEEDED, "commit": head.commit, "changed_skills": changes.skills},
+        {
+            **_about(lease),
+            "state": RunState.SUCCEEDED,
+            "commit": head.commit,
+            "changed_skills": changes.skills,
+        },
     )
     logger.info(
-        "Snapshot published", extra={"sync_run": lease.sync_run_id, "commit": head.commit, "skills": changes.skills}
+        "Snapshot published",
+        extra={"sync_run": lease.sync_run_id, "commit": head.commit, "skills": changes.skills},
     )
 
 
@@ -126,7 +134,9 @@ def _about(lease: Lease) -> dict[str, object]:
 
 def _git_ids(catalog: Catalog) -> set[str]:
     plugins = {file.git_id for plugin in catalog.plugins for file in plugin.files}
-    return plugins | {file.git_id for plugin in catalog.plugins for skill in plugin.skills for file in skill.files}
+    return plugins | {
+        file.git_id for plugin in catalog.plugins for skill in plugin.skills for file in skill.files
+    }
 
 
 def _correct_address(lease: Lease, head: Head) -> None:

@@ -9,7 +9,9 @@ from skillport.demo.surroundings import Surroundings
 _INSTALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_install_token","arguments":{"name":"%s"}}}'
 
 
-def announce(here: Surroundings, seeded: list[SeededOrganization], file: Path, say: Callable[[str], None]) -> None:
+def announce(
+    here: Surroundings, seeded: list[SeededOrganization], file: Path, say: Callable[[str], None]
+) -> None:
     """Print the addresses, the people, how to sign in, and lines to paste. No secret is printed: `file` has them."""
     acme, globex = seeded
     alice, bob = acme.people

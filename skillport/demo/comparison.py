@@ -53,9 +53,11 @@ class Repository:
         pair = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         settings = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader",
                     "GIT_CONFIG_VALUE_0": f"Authorization: Basic {pair}"}  # fmt: skip
-        git("clone", "--quiet", "--bare", "--depth=1", url, str(into), **(settings if token else {}))
+        git("clone", "--quiet", "--bare", "--depth=1", url, str(into), environment=settings if token else {})
         entries = {}
-        for record in git_bytes("--git-dir", str(into), "ls-tree", "-r", "-z", "--full-tree", "HEAD").split(b"\0"):
+        for record in git_bytes("--git-dir", str(into), "ls-tree", "-r", "-z", "--full-tree", "HEAD").split(
+            b"\0"
+        ):
             if record:
                 described, _, path = record.partition(b"\t")
                 mode, _, git_id = described.decode().split()
@@ -88,7 +90,9 @@ class Repository:
         if target in self.entries:
             return [(path, real) for _, real in self._real(target)]
         inside = [other for other in self.entries if other.startswith(f"{target}/")]
-        return [(f"{path}{other.removeprefix(target)}", real) for other in inside for _, real in self._real(other)]
+        return [
+            (f"{path}{other.removeprefix(target)}", real) for other in inside for _, real in self._real(other)
+        ]
 
 
 def compare_installed(repository: Repository, slug: str, skill: dict[str, Any], installed: Path) -> str:
@@ -117,10 +121,14 @@ def explain_counts(slug: str, repository: Repository) -> Counts:
         )
         paths = {posixpath.join(roots[one.skill.plugin.name], one.folder, "SKILL.md") for one in served}
         plugins = len(roots)
-        findings = list(SyncFinding.objects.for_organization(organization).exclude(severity="advice").order_by("id"))
+        findings = list(
+            SyncFinding.objects.for_organization(organization).exclude(severity="advice").order_by("id")
+        )
     told = [f"{finding.severity}: {finding.path}: {finding.reason}" for finding in findings]
     unexplained = [
-        path for path in sorted(in_repository - paths) if not any(path.startswith(one.path) for one in findings if one.path)
+        path
+        for path in sorted(in_repository - paths)
+        if not any(path.startswith(one.path) for one in findings if one.path)
     ]
     missing = len(manifest["plugins"]) - plugins
     if unexplained or missing > len(findings):

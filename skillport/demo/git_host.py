@@ -16,6 +16,7 @@ import secrets
 import shutil
 import subprocess
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +58,9 @@ class GitHost:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="git-host", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="git-host", daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -114,7 +117,11 @@ class GitHost:
             return
         body = json.dumps({"ref": "refs/heads/main", "repository": {"full_name": name}}).encode()
         signature = "sha256=" + hmac.new(hook["secret"].encode(), body, hashlib.sha256).hexdigest()
-        headers = {"Content-Type": "application/json", "X-GitHub-Event": "push", "X-Hub-Signature-256": signature}
+        headers = {
+            "Content-Type": "application/json",
+            "X-GitHub-Event": "push",
+            "X-Hub-Signature-256": signature,
+        }
         target = urlsplit(hook["url"])
         connection = http.client.HTTPConnection(target.hostname or "", target.port or 80, timeout=5)
         try:
@@ -157,7 +164,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(401, [("WWW-Authenticate", 'Basic realm="git"')], b"A token is needed.\n", len(body))
             return
         done = subprocess.run(
-            ["git", "http-backend"], input=body, capture_output=True, check=False,  # noqa: S607
+            ["git", "http-backend"], input=body, capture_output=True, check=False,
             env=self._environment(path, target.query, username if to_push else ""),
         )  # fmt: skip
         head, _, content = done.stdout.partition(b"\r\n\r\n")
@@ -215,15 +222,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def git(*arguments: str, folder: Path | None = None, **more: str) -> str:
+def git(*arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
     """Run git on a repository of our own making and give its output as text."""
-    return git_bytes(*arguments, folder=folder, **more).decode().strip()
+    return git_bytes(*arguments, folder=folder, environment=environment).decode().strip()
 
 
-def git_bytes(*arguments: str, folder: Path | None = None, **more: str) -> bytes:
+def git_bytes(
+    *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> bytes:
     """Run git, without anybody's configuration, and give its output."""
-    environment = {**_PLAIN_GIT, "PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", **more}
-    done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False)  # noqa: S607
+    built = {
+        **_PLAIN_GIT,
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": "/nonexistent",
+        **(environment or {}),
+    }
+    done = subprocess.run(["git", *arguments], cwd=folder, env=built, capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
@@ -237,11 +251,17 @@ def commit_folder(source: Path, work: Path, message: str) -> str:
     for present in work.iterdir():
         if present.name != ".git":
             shutil.rmtree(present) if present.is_dir() and not present.is_symlink() else present.unlink()
-    shutil.copytree(source, work, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    shutil.copytree(
+        source,
+        work,
+        symlinks=True,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__", ".*_cache"),
+    )
     git("add", "--all", "--force", folder=work)
     people = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
               for what, value in (("NAME", "Alice Ng"), ("EMAIL", "alice@acme.example"))}  # fmt: skip
-    git("commit", "--quiet", "--allow-empty", "--message", message, folder=work, **people)
+    git("commit", "--quiet", "--allow-empty", "--message", message, folder=work, environment=people)
     return git("rev-parse", "HEAD", folder=work)
 
 
@@ -250,4 +270,4 @@ def push(work: Path, url: str, username: str, password: str) -> None:
     pair = base64.b64encode(f"{username}:{password}".encode()).decode()
     settings = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader",
                 "GIT_CONFIG_VALUE_0": f"Authorization: Basic {pair}"}  # fmt: skip
-    git("push", "--quiet", "--force", url, "HEAD:refs/heads/main", folder=work, **settings)
+    git("push", "--quiet", "--force", url, "HEAD:refs/heads/main", folder=work, environment=settings)

@@ -60,23 +60,34 @@ def _steps(here: Surroundings) -> None:
             repository = _look(here, Path(scratch) / "repository.git")
             counts = explain_counts(acme.slug, repository)
         print(f"      {counts}")
-        with _step(f"Bob lists his skills through the connector, without {acme.hidden_skill or 'any hidden one'}"):
+        with _step(
+            f"Bob lists his skills through the connector, without {acme.hidden_skill or 'any hidden one'}"
+        ):
             skills = bobs.call("list_skills")["skills"]
             _expect(bool(skills), "Bob sees skills")
-            _expect(acme.hidden_skill not in {skill["name"] for skill in skills}, "the hidden skill is not listed")
+            _expect(
+                acme.hidden_skill not in {skill["name"] for skill in skills}, "the hidden skill is not listed"
+            )
         home = Path(scratch) / "home"
         for skill in sorted(skills, key=lambda one: -repository.file_count(acme.slug, one))[:_INSTALLS]:
             name = f"{skill['plugin']}/{skill['name']}"
             with _step(f"install {name} by one line, and compare every byte and mode"):
                 issued = bobs.call("get_install_token", name=name)
                 _install(here, issued["command"], home)
-                files = compare_installed(repository, acme.slug, skill, home / ".claude" / "skills" / skill["name"])
+                files = compare_installed(
+                    repository, acme.slug, skill, home / ".claude" / "skills" / skill["name"]
+                )
             print(f"      {files}")
         with _step("the same token a second time is refused"):
-            _expect(_redeem(here, issued["command"]) == (410, "install_token_spent"), "410 install_token_spent")
+            _expect(
+                _redeem(here, issued["command"]) == (410, "install_token_spent"), "410 install_token_spent"
+            )
         with _step("what is hidden from Bob cannot be had by name either"):
             refusal = bobs.refused("get_install_token", name=acme.hidden_skill or "hidden")
-            _expect(refusal == bobs.refused("get_install_token", name="no-such-skill"), "the same answer as for nothing")
+            _expect(
+                refusal == bobs.refused("get_install_token", name="no-such-skill"),
+                "the same answer as for nothing",
+            )
         with _step("Charlie of the other organization is refused"):
             _expect(charlies.status() == 401, "401 at Acme's connector for Globex's key")
 
@@ -100,7 +111,9 @@ def _expect(holds: bool, what: str) -> None:  # noqa: FBT001 a statement and its
 def _requests(here: Surroundings) -> str:
     """Say what reading the sample cost its host; a push is not counted."""
     reads = [one for one in here.git_host.exchanges if "acme/skills.git" in one.path and not one.is_push]
-    return f"{len(reads)} requests, {sum(one.bytes_in + one.bytes_out for one in reads):,} bytes in their bodies"
+    return (
+        f"{len(reads)} requests, {sum(one.bytes_in + one.bytes_out for one in reads):,} bytes in their bodies"
+    )
 
 
 class _Connector:
@@ -125,9 +138,11 @@ class _Connector:
         return httpx2.post(self._url, headers=self._headers, json={}, trust_env=False).status_code
 
     async def _call(self, tool: str, arguments: dict[str, str]) -> Any:
-        async with httpx2.AsyncClient(headers=self._headers, trust_env=False) as http:
-            async with Client(streamable_http_client(self._url, http_client=http)) as client:
-                return await client.call_tool(tool, arguments)
+        async with (
+            httpx2.AsyncClient(headers=self._headers, trust_env=False) as http,
+            Client(streamable_http_client(self._url, http_client=http)) as client,
+        ):
+            return await client.call_tool(tool, arguments)
 
 
 def _text(answer: Any) -> str:
@@ -138,7 +153,9 @@ def _look(here: Surroundings, into: Path) -> Repository:
     """Clone what Acme bound, bare, with the same token, by git alone."""
     if here.options.marketplace:
         return Repository.clone(here.options.marketplace, here.options.token, into)
-    return Repository.clone(here.git_host.address_of("acme/skills"), here.git_host.token_of("acme/skills"), into)
+    return Repository.clone(
+        here.git_host.address_of("acme/skills"), here.git_host.token_of("acme/skills"), into
+    )
 
 
 def _install(here: Surroundings, command: str, home: Path) -> None:
@@ -155,7 +172,9 @@ def _install(here: Surroundings, command: str, home: Path) -> None:
 
 
 def _run(arguments: list[str], given: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(arguments, input=given, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        arguments, input=given, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def _token(command: str) -> str:

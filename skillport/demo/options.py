@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="do the whole main job once, compare, and exit")
     parser.add_argument("--port", type=int, default=8000, help="where to serve (default 8000)")
     parser.add_argument("--marketplace", metavar="URL", default="", help="bind your own repository to Acme")
-    parser.add_argument("--token-env", metavar="NAME", default="", help="the variable that holds its access token")
+    parser.add_argument(
+        "--token-env", metavar="NAME", default="", help="the variable that holds its access token"
+    )
 
 
 def read_options(arguments: Sequence[str]) -> Options:

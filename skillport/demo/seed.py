@@ -109,7 +109,9 @@ def _principals(organization: Organization) -> list[Principal]:
     """Give the organization's people, the owner first."""
     with within(organization):
         live = Membership.objects.for_organization(organization).filter(ended_at=None).select_related("user")
-        memberships = sorted(live, key=lambda membership: (membership.role != Role.OWNER, membership.began_at))
+        memberships = sorted(
+            live, key=lambda membership: (membership.role != Role.OWNER, membership.began_at)
+        )
     return [
         Principal(
             organization=organization.ref,
@@ -145,7 +147,10 @@ def _bind_sample(owner: Principal, here: Surroundings) -> UUID:
             here.git_host.tell_of_pushes(name, f"{here.site_url}/hooks/{known.pk}", secret)
             return known.pk
     bound = bind_marketplace(
-        principal=owner, slug="skills", url=here.git_host.address_of(name), credential_secret=here.git_host.token_of(name)
+        principal=owner,
+        slug="skills",
+        url=here.git_host.address_of(name),
+        credential_secret=here.git_host.token_of(name),
     )
     here.git_host.tell_of_pushes(name, bound.webhook_url, bound.webhook_secret)
     return bound.marketplace_id
@@ -153,10 +158,16 @@ def _bind_sample(owner: Principal, here: Surroundings) -> UUID:
 
 def _bind_own(owner: Principal, url: str, token: str) -> UUID:
     with within(owner.organization):
-        known = Marketplace.objects.for_organization(owner.organization).filter(url__in=[url, f"{url}.git"]).first()
+        known = (
+            Marketplace.objects.for_organization(owner.organization)
+            .filter(url__in=[url, f"{url}.git"])
+            .first()
+        )
         if known is not None:
             return known.pk
-    slug = "".join(c if c.isalnum() else "-" for c in url.rpartition("/")[2].removesuffix(".git").lower()).strip("-")
+    slug = "".join(
+        c if c.isalnum() else "-" for c in url.rpartition("/")[2].removesuffix(".git").lower()
+    ).strip("-")
     bound = bind_marketplace(principal=owner, slug=slug[:64] or "own", url=url, credential_secret=token)
     return bound.marketplace_id
 
@@ -175,7 +186,11 @@ def _wait_for_snapshot(owner: Principal, marketplace_id: UUID, say: Callable[[st
             raise SyncDidNotSucceed(f"{run.error_message} ({run.error_code})")
         if run.state in {RunState.SUCCEEDED, RunState.UNCHANGED}:
             return
-        now = f"{run.get_phase_display()}: {run.done:,} of {run.total:,} files" if run.total else run.get_phase_display()
+        now = (
+            f"{run.get_phase_display()}: {run.done:,} of {run.total:,} files"
+            if run.total
+            else run.get_phase_display()
+        )
         if now and now != said:
             say(f"  {owner.organization.slug}: {now}")
         said = now
@@ -187,7 +202,11 @@ def _hide_one_skill(owner: Principal) -> str:
     """Hide one skill from Bob, by an ordinary rule, and give its name."""
     _, bob = _principals(Organization.objects.get(pk=owner.organization_id))
     with within(owner.organization):
-        rules = AccessRule.objects.for_organization(owner.organization).filter(effect=Effect.DENY).exclude(skill=None)
+        rules = (
+            AccessRule.objects.for_organization(owner.organization)
+            .filter(effect=Effect.DENY)
+            .exclude(skill=None)
+        )
         if (rule := rules.select_related("skill").first()) is not None:
             return str(rule.skill)
         listed = SkillListing.objects.for_organization(owner.organization).current().select_related("skill")
@@ -209,7 +228,9 @@ def _first_other_skill(owner: Principal, hidden: str) -> str:
 
 def _marketplaces(organization: Organization) -> list[str]:
     with within(organization):
-        slugs = Marketplace.objects.for_organization(organization).order_by("slug").values_list("slug", flat=True)
+        slugs = (
+            Marketplace.objects.for_organization(organization).order_by("slug").values_list("slug", flat=True)
+        )
         return list(slugs)
 
 

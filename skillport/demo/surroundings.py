@@ -81,7 +81,9 @@ _FOR_HELP = {
 def _start_postgres(folder: Path) -> EmbeddedPostgres | None:
     if os.environ.get("DATABASE_URL"):
         if not os.environ.get("DATABASE_OWNER_URL"):
-            raise SystemExit("DATABASE_URL is set, so set DATABASE_OWNER_URL too: the demo has to make the tables.")
+            raise SystemExit(
+                "DATABASE_URL is set, so set DATABASE_OWNER_URL too: the demo has to make the tables."
+            )
         return None
     postgres = EmbeddedPostgres(folder / "postgres")
     atexit.register(postgres.stop)  # for whatever goes wrong before the demo itself is in charge
@@ -100,7 +102,9 @@ def _free_port(wanted: int) -> int:
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError:
-            raise SystemExit(f"Port {wanted} is busy. Stop what uses it, or choose another: --port 8100") from None
+            raise SystemExit(
+                f"Port {wanted} is busy. Stop what uses it, or choose another: --port 8100"
+            ) from None
         return int(probe.getsockname()[1])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from channels.layers import InMemoryChannelLayer
 
 
-class ThreadSafeInMemoryChannelLayer(InMemoryChannelLayer):  # type: ignore[misc]
+class ThreadSafeInMemoryChannelLayer(InMemoryChannelLayer):
     """Channels' own layer uses asyncio queues: a send from the worker's thread wakes the server's loop only by luck.
 
     Here a send from elsewhere is handed to the loop that receives.

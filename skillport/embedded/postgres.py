@@ -16,7 +16,7 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import psycopg
 
@@ -52,7 +52,9 @@ class EmbeddedPostgresError(SystemExit):
 class EmbeddedPostgres:
     """One cluster in `folder`. Holds a lock, so that two processes never share it."""
 
-    def __init__(self, folder: Path, *, durable: bool = True, confinement: "Confinement | None" = None) -> None:
+    def __init__(
+        self, folder: Path, *, durable: bool = True, confinement: "Confinement | None" = None
+    ) -> None:
         self._folder = folder.absolute()
         self._durable = durable
         self._confinement = confinement or confinement_here()
@@ -68,9 +70,13 @@ class EmbeddedPostgres:
         self._confinement.make_private(self._socket)
         if not (self._data / "PG_VERSION").exists():
             self._make_cluster()
-        options = dict(_SETTINGS) if self._durable else {**_SETTINGS, "fsync": "off", "full_page_writes": "off"}
+        options = (
+            dict(_SETTINGS) if self._durable else {**_SETTINGS, "fsync": "off", "full_page_writes": "off"}
+        )
         flags = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in options.items())
-        self._run("pg_ctl", "-w", "-D", self._data, "-l", self._log, "-o", f"{flags} -k {self._socket}", "start")
+        self._run(
+            "pg_ctl", "-w", "-D", self._data, "-l", self._log, "-o", f"{flags} -k {self._socket}", "start"
+        )
         with psycopg.connect(self.url(ADMIN, "postgres"), autocommit=True) as admin:
             admin.execute(creation_sql(owner=OWNER, app=APP, across=ACROSS))
 
@@ -138,7 +144,9 @@ class EmbeddedPostgres:
     def _end_leftover(self) -> None:
         pid = self.pid
         if pid is None or not _is_postgres(pid, self._data):
-            (self._data / "postmaster.pid").unlink(missing_ok=True)  # its process id may be somebody else's by now
+            (self._data / "postmaster.pid").unlink(
+                missing_ok=True
+            )  # its process id may be somebody else's by now
             return
         os.kill(pid, signal.SIGINT)  # "fast shutdown": ends sessions, writes a checkpoint
         ends_at = time.monotonic() + _STOP_SECONDS
@@ -172,7 +180,7 @@ class Confinement:
     def _uid(self) -> int:
         return os.geteuid()
 
-    def _identity(self) -> dict[str, int]:
+    def _identity(self) -> dict[str, Any]:
         return {}
 
 
@@ -186,7 +194,7 @@ class UserNamespace(Confinement):
     def works_here(cls) -> bool:
         if shutil.which("unshare") is None:
             return False
-        return subprocess.run([*cls()._prefix(), "true"], capture_output=True, check=False).returncode == 0  # noqa: S607
+        return subprocess.run([*cls()._prefix(), "true"], capture_output=True, check=False).returncode == 0
 
 
 class Nobody(Confinement):
@@ -205,7 +213,9 @@ class Nobody(Confinement):
     def make_private(self, folder: Path) -> None:
         self._base.mkdir(mode=0o755, exist_ok=True)
         if self._base.is_symlink() or self._base.stat().st_uid != 0:
-            raise EmbeddedPostgresError(f"{self._base} does not belong to root. Remove it and run this again.")
+            raise EmbeddedPostgresError(
+                f"{self._base} does not belong to root. Remove it and run this again."
+            )
         super().make_private(folder)
         for entered in (folder.parent, folder) if folder.is_relative_to(self._base) else (folder,):
             os.chown(entered, self._user.pw_uid, self._user.pw_gid)
@@ -229,7 +239,7 @@ class Nobody(Confinement):
     def _uid(self) -> int:
         return self._user.pw_uid
 
-    def _identity(self) -> dict[str, int]:
+    def _identity(self) -> dict[str, Any]:
         return {"user": self._user.pw_uid, "group": self._user.pw_gid}
 
 
@@ -269,5 +279,7 @@ def _is_postgres(pid: int, data: Path) -> bool:
     with contextlib.suppress(OSError):
         # After its end the entry may stay as a zombie with an empty command line.
         return str(data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    done = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    done = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return str(data) in done.stdout

@@ -1,6 +1,7 @@
 """A Celery worker and its clock in threads of this process, for the demo and the tests."""
 
 import threading
+from typing import Any
 
 from celery.beat import EmbeddedService
 
@@ -18,7 +19,7 @@ class EmbeddedWorker:
             pool="threads", concurrency=2, without_gossip=True, without_mingle=True, without_heartbeat=True
         )
         self._thread = threading.Thread(target=self._worker.start, name="worker", daemon=True)
-        self._beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat.Scheduler")
+        self._beat: Any = EmbeddedService(app, thread=True, scheduler_cls="celery.beat.Scheduler")
 
     def start(self) -> None:
         """Begin to work. What a killed process of the same name left behind is ended and taken up again."""

@@ -22,7 +22,9 @@ class Organization(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(slug__regex=f"^{SLUG_PATTERN}$"), name="organization_slug_form")
+            models.CheckConstraint(
+                condition=Q(slug__regex=f"^{SLUG_PATTERN}$"), name="organization_slug_form"
+            )
         ]
 
     def __str__(self) -> str:
@@ -55,12 +57,13 @@ class Membership(OrganizationOwned):
                 fields=["organization", "user"], condition=Q(ended_at=None), name="membership_one_live"
             ),
             models.CheckConstraint(
-                condition=Q(ended_at=None) | Q(ended_at__gte=F("began_at")), name="membership_ends_after_it_began"
+                condition=Q(ended_at=None) | Q(ended_at__gte=F("began_at")),
+                name="membership_ends_after_it_began",
             ),
-            models.CheckConstraint(condition=Q(role__in=[role.value for role in Role]), name="membership_role"),
+            models.CheckConstraint(
+                condition=Q(role__in=[role.value for role in Role]), name="membership_role"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.role} {self.pk}"
-
-

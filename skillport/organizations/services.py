@@ -60,12 +60,17 @@ def end_membership(*, organization: Organization, membership_id: UUID, actor: Ac
     Raises `NotFound` when there is no such live membership here, `LastOwner` for the only owner.
     """
     with within(organization):
-        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)  # one change of owners at a time
+        Organization.objects.select_for_update(no_key=True).get(
+            pk=organization.pk
+        )  # one change of owners at a time
         live = Membership.objects.for_organization(organization).filter(ended_at=None)
         membership = live.filter(pk=membership_id).first()
         if membership is None:
             raise NotFound
-        if membership.role == Role.OWNER and not live.filter(role=Role.OWNER).exclude(pk=membership_id).exists():
+        if (
+            membership.role == Role.OWNER
+            and not live.filter(role=Role.OWNER).exclude(pk=membership_id).exists()
+        ):
             raise LastOwner
         live.filter(pk=membership_id).update(ended_at=timezone.now())
         audit.record(Action.MEMBERSHIP_ENDED, actor=actor, target=membership)

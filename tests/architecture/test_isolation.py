@@ -91,7 +91,11 @@ def acme(http: httpx2.Client, new_repository: Callable[[Files], Repository], wor
     marketplace_id = publish(cast.alice, repository, worker, CANARY)
     removed = key_of(cast.bob)
     end_membership(organization=cast.acme, membership_id=cast.bob.membership_id, actor=cast.alice)
-    strangers = {"nobody": "", "another organization's owner": key_of(cast.charlie), "a removed member": removed}
+    strangers = {
+        "nobody": "",
+        "another organization's owner": key_of(cast.charlie),
+        "a removed member": removed,
+    }
     return Acme(cast, repository, marketplace_id, strangers)
 
 
@@ -131,7 +135,7 @@ def test_a_member_without_the_right_is_told_what_is_told_of_nothing(http: httpx2
     assert CANARY not in http.get("/acme/api/v1/skills", headers=headers(key)).text
     for tool, arguments in TOOL_ARGUMENTS.items():
         answer = _call(http, "acme", key, tool, arguments)
-        nothing = _call(http, "acme", key, tool, {name: "not-there-at-all" for name in arguments})
+        nothing = _call(http, "acme", key, tool, dict.fromkeys(arguments, "not-there-at-all"))
         assert CANARY not in answer.text
         if arguments:
             assert said(answer) == said(nothing)
@@ -149,7 +153,12 @@ def test_no_tool_of_another_organization_reaches_into_acme(http: httpx2.Client, 
 
 
 def _call(http: httpx2.Client, slug: str, key: str, tool: str, arguments: dict[str, str]) -> httpx2.Response:
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+    body = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": tool, "arguments": arguments},
+    }
     return http.post(f"/{slug}/mcp", json=body, headers={**headers(key), "Accept": "application/json"})
 
 
@@ -163,7 +172,9 @@ def test_an_install_token_is_no_key_and_a_key_is_no_install_token(http: httpx2.C
     assert unknown.status_code == 404
 
 
-def test_a_hook_of_acme_and_a_hook_of_nothing_do_nothing_for_a_stranger(http: httpx2.Client, acme: Acme) -> None:
+def test_a_hook_of_acme_and_a_hook_of_nothing_do_nothing_for_a_stranger(
+    http: httpx2.Client, acme: Acme
+) -> None:
     with within(acme.cast.acme):
         runs = SyncRun.objects.for_organization(acme.cast.acme).count()
     for method in METHODS:
@@ -179,9 +190,10 @@ def test_no_stranger_opens_a_socket(acme: Acme) -> None:
     for address in SOCKETS:
         for key in acme.strangers.values():
             url = settings.SITE_URL.replace("http", "ws") + address.format(org="acme")
-            with pytest.raises((InvalidStatus, ConnectionClosed)), connect(
-                url, additional_headers=headers(key), proxy=None
-            ) as socket:
+            with (
+                pytest.raises((InvalidStatus, ConnectionClosed)),
+                connect(url, additional_headers=headers(key), proxy=None) as socket,
+            ):
                 socket.recv(timeout=5)
 
 

@@ -9,7 +9,11 @@ PACKAGES = ("skillport", "marketplaces", "connector")
 
 # Adding a line here is a review topic: file, function, reason.
 CROSSINGS = {
-    ("connector/install/install_tokens.py", "redeem_install_token", "an install token names its organization"),
+    (
+        "connector/install/install_tokens.py",
+        "redeem_install_token",
+        "an install token names its organization",
+    ),
     ("marketplaces/services/leases.py", "release_those_of", "a worker that starts holds no runs"),
     ("marketplaces/services/queue.py", "poll_due", "find marketplaces to poll"),
     ("marketplaces/services/queue.py", "sweep", "sweep waiting sync runs"),
@@ -40,7 +44,11 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call, str]]:
         if isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
             for node in ast.walk(around):
                 if isinstance(node, ast.Call):
-                    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                    name = (
+                        node.func.attr
+                        if isinstance(node.func, ast.Attribute)
+                        else getattr(node.func, "id", "")
+                    )
                     yield name, node, around.name
 
 

@@ -44,7 +44,8 @@ CROSSING_FUNCTIONS = {"principal_of"}
 def rows(statement: str) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return cursor.fetchall()
+        found: list[tuple[object, ...]] = cursor.fetchall()
+        return found
 
 
 def test_every_table_is_in_one_of_the_two_lists(db: None) -> None:
@@ -68,12 +69,16 @@ def test_row_level_security_is_on_and_forced_with_both_policies_checked_on_write
         " AND relnamespace = 'public'::regnamespace"
     )
     assert {name for (name,) in secured} == WALLED
-    policies = rows("SELECT tablename, policyname FROM pg_policies WHERE qual IS NOT NULL AND with_check IS NOT NULL")
+    policies = rows(
+        "SELECT tablename, policyname FROM pg_policies WHERE qual IS NOT NULL AND with_check IS NOT NULL"
+    )
     assert set(policies) == {(table, policy) for table in WALLED for policy in ("organization", "everything")}
 
 
 def test_the_everything_policy_is_for_the_crossing_role_alone(db: None) -> None:
-    roles = rows("SELECT DISTINCT array_to_string(roles, ',') FROM pg_policies WHERE policyname = 'everything'")
+    roles = rows(
+        "SELECT DISTINCT array_to_string(roles, ',') FROM pg_policies WHERE policyname = 'everything'"
+    )
     assert roles == [(settings.DATABASE_ACROSS_ROLE,)]
 
 
@@ -84,9 +89,7 @@ def test_without_a_scope_every_walled_table_is_empty(cast: object) -> None:
 
 def test_no_view_and_no_unlisted_function_reads_past_the_walls(db: None) -> None:
     assert rows("SELECT viewname FROM pg_views WHERE schemaname = 'public'") == []
-    definers = rows(
-        "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
-    )
+    definers = rows("SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace")
     assert {name for (name,) in definers} == CROSSING_FUNCTIONS
     unpinned = rows(
         "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"

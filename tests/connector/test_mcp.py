@@ -50,7 +50,7 @@ def test_the_official_client_lists_and_calls_in_both_eras(published: Cast, mode:
     async def talk() -> tuple[str, list[str], dict[str, Any]]:
         async with httpx2.AsyncClient(headers=headers, trust_env=False) as http_client:
             transport = streamable_http_client(f"{settings.SITE_URL}/acme/mcp", http_client=http_client)
-            async with Client(transport, mode=mode) as client:  # type: ignore[arg-type]
+            async with Client(transport, mode=mode) as client:
                 tools = await client.list_tools()
                 me = await client.call_tool("whoami", {})
                 return (

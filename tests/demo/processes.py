@@ -31,7 +31,13 @@ def free_port() -> int:
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """Give what a newcomer's shell has, and a folder of the test's own for everything that the demo keeps."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "SKILLPORT_DATA": str(folder), "SKILLPORT_NO_BOOTSTRAP": "1", "PYTHONWARNINGS": "error", **more}
+    return {
+        **kept,
+        "SKILLPORT_DATA": str(folder),
+        "SKILLPORT_NO_BOOTSTRAP": "1",
+        "PYTHONWARNINGS": "error",
+        **more,
+    }
 
 
 class Demo:
@@ -65,7 +71,9 @@ class Demo:
         return self.process.wait(timeout=seconds)
 
     def postmaster(self) -> int:
-        return int((self.folder / "demo" / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0])
+        return int(
+            (self.folder / "demo" / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0]
+        )
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -20,7 +20,9 @@ def skills(demo_file: dict[str, object], person: int = 1) -> list[str]:
     acme = demo_file["organizations"][0]  # type: ignore[index]
     key = acme["people"][person]["api_key"]
     answer = httpx2.get(
-        f"{demo_file['base_url']}/acme/api/v1/skills", headers={"Authorization": f"Bearer {key}"}, trust_env=False
+        f"{demo_file['base_url']}/acme/api/v1/skills",
+        headers={"Authorization": f"Bearer {key}"},
+        trust_env=False,
     )
     assert answer.status_code == 200, answer.text
     return [f"{one['name']} {one['version']}" for one in answer.json()["skills"]]
@@ -33,7 +35,13 @@ def test_once_does_the_whole_main_job_and_exits_with_zero(tmp_path: Path) -> Non
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    for step in ("bind", "without salary-bands", "every byte and mode", "a second time is refused", "Charlie"):
+    for step in (
+        "bind",
+        "without salary-bands",
+        "every byte and mode",
+        "a second time is refused",
+        "Charlie",
+    ):
         assert step in done.stdout
     assert processes_with(str(tmp_path)) == []
 
@@ -52,7 +60,12 @@ def test_once_fails_when_the_repository_cannot_be_had(tmp_path: Path) -> None:
 def test_it_says_what_to_try_next_and_keeps_what_it_made(tmp_path: Path) -> None:
     with started(tmp_path) as demo:
         demo.wait_for("Ctrl-C stops everything")
-        for line in ("claude mcp add --transport http", "install.sh | SKILLPORT_TOKEN", "alice@acme.example", "git clone"):
+        for line in (
+            "claude mcp add --transport http",
+            "install.sh | SKILLPORT_TOKEN",
+            "alice@acme.example",
+            "git clone",
+        ):
             assert line in demo.said
         told = demo.file
         assert "sklp_ak_" not in demo.said, "no secret is printed"
@@ -72,13 +85,15 @@ def test_a_push_to_the_demos_git_host_arrives(tmp_path: Path) -> None:
     with started(tmp_path) as demo:
         demo.wait_for("Ctrl-C stops everything")
         host = demo.file["git_host"]
-        address = f"{host['url']}/acme/skills.git".replace("http://", f"http://{host['username']}:{host['password']}@")
+        address = f"{host['url']}/acme/skills.git".replace(
+            "http://", f"http://{host['username']}:{host['password']}@"
+        )
         work = tmp_path / "work"
         git("clone", "--quiet", address, str(work))
         file = work / "plugins/data/skills/csv-profile/SKILL.md"
         file.write_text(file.read_text() + "\nOne more line.\n")
         people = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        git("commit", "--quiet", "--all", "--message", "One more line", folder=work, **people)
+        git("commit", "--quiet", "--all", "--message", "One more line", folder=work, environment=people)
         git("push", "--quiet", folder=work)
         until(lambda: any(one.startswith("csv-profile 1.0.1+") for one in skills(demo.file)))
         assert demo.end(signal.SIGTERM) == 0
@@ -99,7 +114,10 @@ def test_it_stops_within_three_seconds_with_a_sync_under_way(tmp_path: Path, num
 def test_after_kill_9_it_starts_again_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with slow_host() as (address, asked), started(tmp_path, "--marketplace", address) as killed:
         until(asked.is_set, 60)
-        orphans = [killed.postmaster(), *(pid for pid in processes_with(address) if pid != killed.process.pid)]
+        orphans = [
+            killed.postmaster(),
+            *(pid for pid in processes_with(address) if pid != killed.process.pid),
+        ]
         killed.process.kill()
         killed.process.wait()
         assert all(alive(pid) for pid in orphans), "a killed process cannot end its children"

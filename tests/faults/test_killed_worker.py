@@ -67,7 +67,9 @@ def worker_process(folder: Path) -> Iterator[WorkerProcess]:
 
 def _url_of(here: dict[str, str]) -> str:
     """Give the address of the test database, as the application role."""
-    query = urlencode({part: here[part.upper()] for part in ("host", "port", "password") if here[part.upper()]})
+    query = urlencode(
+        {part: here[part.upper()] for part in ("host", "port", "password") if here[part.upper()]}
+    )
     return f"postgresql://{here['USER']}@/{here['NAME']}?{query}"
 
 

@@ -57,7 +57,7 @@ def test_a_member_installs_a_skill_with_one_sentence(
 
     assert call(cast.bob, "whoami")["organization"] == "acme"
     listed = call(cast.bob, "list_skills")["skills"]
-    assert [skill["name"] for skill in listed] == ["hello"]  # type: ignore[index, attr-defined]
+    assert [skill["name"] for skill in listed] == ["hello"]  # type: ignore[attr-defined]
 
     issued = call(cast.bob, "get_install_token", name="hello")
     assert issued["version"] == "1.2.0"
@@ -67,11 +67,17 @@ def test_a_member_installs_a_skill_with_one_sentence(
     installed = tmp_path / "home" / ".claude" / "skills" / "hello"
     files = {str(path.relative_to(installed)): path for path in installed.rglob("*") if path.is_file()}
     prefix = "plugins/tools/skills/hello/"
-    wanted = {path.removeprefix(prefix): content for path, content in SMALL.items() if path.startswith(prefix)}
+    wanted = {
+        path.removeprefix(prefix): content for path, content in SMALL.items() if path.startswith(prefix)
+    }
     assert files.keys() == wanted.keys()
     for name, path in files.items():
         content = wanted[name]
-        body = content if isinstance(content, bytes) else getattr(content, "content", None) or str(content).encode()
+        body = (
+            content
+            if isinstance(content, bytes)
+            else getattr(content, "content", None) or str(content).encode()
+        )
         assert path.read_bytes() == body
         assert path.stat().st_mode & 0o777 == (0o755 if name.endswith(".sh") else 0o644)
 
@@ -95,7 +101,9 @@ def test_what_is_hidden_and_what_is_not_there_get_the_same_answer(
 def test_another_organizations_person_is_not_let_in(live: Running, tool: str) -> None:
     cast = make_cast()
     theirs = key_of(cast.charlie)
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}})
+    body = json.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+    )
     answers = [
         httpx2.post(
             f"{settings.SITE_URL}/{slug}/mcp", content=body, trust_env=False,

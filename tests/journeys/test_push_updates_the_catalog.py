@@ -57,5 +57,7 @@ def test_a_push_reaches_members_through_the_webhook(
 
     until(lambda: skills() == {"hello": "Greets people warmly."})
     told = http.get("/acme/api/v1/skills/hello", headers=bobs).json()
-    assert told["skill"]["version"].startswith("1.2.0+"), "same author's version, other content: another version served"
+    assert told["skill"]["version"].startswith("1.2.0+"), (
+        "same author's version, other content: another version served"
+    )
     assert http.get("/acme/api/v1/skills/secret", headers=bobs).status_code == 404

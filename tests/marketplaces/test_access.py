@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -72,7 +73,9 @@ def test_a_timed_rule_begins_and_ends_by_itself(published: Cast) -> None:
 def test_a_new_skill_obeys_the_rules_from_its_first_moment(
     cast: Cast, new_repository: NewRepository, worker: Worker
 ) -> None:
-    repository = new_repository({".claude-plugin/marketplace.json": marketplace("one"), **plugin("one", a=skill("a"))})
+    repository = new_repository(
+        {".claude-plugin/marketplace.json": marketplace("one"), **plugin("one", a=skill("a"))}
+    )
     marketplace_id = publish(cast.alice, repository, worker)
     access.create_rule(
         principal=cast.alice, who=Who(membership_id=cast.bob.membership_id), what=What(marketplace_id=marketplace_id),
@@ -137,7 +140,9 @@ def test_compiled_rules_agree_with_the_rules_as_written(
         else:
             who = Who(membership_id=chance.choice([None, *(one.membership_id for one in people)]))
             effect = chance.choice([Effect.ALLOW, Effect.ALLOW, Effect.DENY])
-            made.append(access.create_rule(principal=cast.alice, who=who, what=chance.choice(whats), effect=effect))
+            made.append(
+                access.create_rule(principal=cast.alice, who=who, what=chance.choice(whats), effect=effect)
+            )
         for person in people:
             shown = {one.skill_id for one in catalog.list_skills(principal=person).skills}
             assert shown == {one.pk for one in skills if _by_the_book(cast, person, one)}
@@ -165,7 +170,9 @@ def test_equal_subjects_are_one_row(published: Cast) -> None:
         assert Subject.objects.for_organization(published.acme).count() == 2
 
 
-def test_a_page_of_skills_is_one_statement(published: Cast, django_assert_num_queries: Callable[..., object]) -> None:
+def test_a_page_of_skills_is_one_statement(
+    published: Cast, django_assert_num_queries: Any
+) -> None:
     with django_assert_num_queries(5):  # savepoint, settings, the page, settings, release: no query per skill
         catalog.list_skills(principal=published.bob)
     assert connection.in_atomic_block

@@ -40,11 +40,17 @@ def test_an_ambiguous_name_does_not_tell_of_what_is_hidden(
     assert catalog.find_skill(principal=cast.bob, name="same").marketplace == "second"
 
 
-@pytest.mark.parametrize("name", ["nothing", "one/nothing", "x/one/same", "a/b/c/d", "", "/", "same/", "'; --", "%"])
+@pytest.mark.parametrize(
+    "name", ["nothing", "one/nothing", "x/one/same", "a/b/c/d", "", "/", "same/", "'; --", "%"]
+)
 def test_a_name_that_means_nothing_is_not_found(
     cast: Cast, new_repository: NewRepository, worker: Worker, name: str
 ) -> None:
-    publish(cast.alice, new_repository({MANIFEST: marketplace("one"), **plugin("one", same=skill("same"))}), worker)
+    publish(
+        cast.alice,
+        new_repository({MANIFEST: marketplace("one"), **plugin("one", same=skill("same"))}),
+        worker,
+    )
     with pytest.raises(SkillNotFound):
         catalog.find_skill(principal=cast.bob, name=name)
 

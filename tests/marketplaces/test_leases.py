@@ -38,7 +38,9 @@ def run_row(cast: Cast, run: int) -> SyncRun:
 
 def end_lease(cast: Cast, run: int) -> None:
     with within(cast.acme):
-        SyncRun.objects.for_organization(cast.acme).filter(pk=run).update(leased_until=Now() - timedelta(seconds=1))
+        SyncRun.objects.for_organization(cast.acme).filter(pk=run).update(
+            leased_until=Now() - timedelta(seconds=1)
+        )
 
 
 def test_a_run_is_taken_once(waiting: tuple[Cast, int]) -> None:
@@ -72,7 +74,9 @@ def test_a_worker_that_slept_through_its_lease_can_neither_report_publish_nor_en
     from django.utils import timezone
 
     with pytest.raises(LeaseLost):
-        publish(late, commit="0" * 40, info=CommitInfo("late", timezone.now(), ""), catalog=nothing, stored={})
+        publish(
+            late, commit="0" * 40, info=CommitInfo("late", timezone.now(), ""), catalog=nothing, stored={}
+        )
     leases.finish(late, "failed", error_code="late")  # type: ignore[arg-type]
     row = run_row(cast, run)
     assert (row.state, row.leased_by, row.error_code) == ("running", "second", "")
@@ -96,7 +100,9 @@ def test_many_wishes_become_one_waiting_run(waiting: tuple[Cast, int]) -> None:
     with within(cast.acme):
         marketplace_id = Marketplace.objects.for_organization(cast.acme).get().pk
     wishes = {
-        queue.request_sync(organization=cast.acme, marketplace_id=marketplace_id, trigger=trigger, actor=cast.alice)
+        queue.request_sync(
+            organization=cast.acme, marketplace_id=marketplace_id, trigger=trigger, actor=cast.alice
+        )
         for trigger in (Trigger.WEBHOOK, Trigger.POLL, Trigger.MANUAL)
     }
     assert wishes == {run}

@@ -52,7 +52,9 @@ def test_who_may_not_watch_is_not_let_in(live: Running) -> None:
             socket.recv(timeout=5)
 
 
-def test_a_watcher_whose_membership_ends_is_put_out_within_a_second(live: Running, new_repository: NewRepository) -> None:
+def test_a_watcher_whose_membership_ends_is_put_out_within_a_second(
+    live: Running, new_repository: NewRepository
+) -> None:
     cast = make_cast()
     with watch("acme", key_of(cast.bob)) as socket:
         end_membership(organization=cast.acme, membership_id=cast.bob.membership_id, actor=cast.alice)
@@ -62,7 +64,9 @@ def test_a_watcher_whose_membership_ends_is_put_out_within_a_second(live: Runnin
     assert closed.value.rcvd.code == 4401
 
 
-def test_nothing_is_sent_to_a_watcher_after_the_membership_ended(live: Running, new_repository: NewRepository) -> None:
+def test_nothing_is_sent_to_a_watcher_after_the_membership_ended(
+    live: Running, new_repository: NewRepository
+) -> None:
     cast = make_cast()
     marketplace_id = bind(cast.alice, new_repository({}))
     with watch("acme", key_of(cast.bob)) as socket:

@@ -58,12 +58,16 @@ def test_nothing_new_costs_one_request_and_a_change_costs_what_changed(
     assert size <= 64 * 1024
 
 
-def test_an_unchanged_commit_is_told_as_such(cast: Cast, new_repository: NewRepository, worker: Worker) -> None:
+def test_an_unchanged_commit_is_told_as_such(
+    cast: Cast, new_repository: NewRepository, worker: Worker
+) -> None:
     marketplace_id = publish(cast.alice, new_repository(SMALL), worker)
     assert sync_now(cast.alice, marketplace_id, worker).state == "unchanged"
 
 
-def test_a_redirect_that_only_adds_git_is_corrected(cast: Cast, new_repository: NewRepository, worker: Worker) -> None:
+def test_a_redirect_that_only_adds_git_is_corrected(
+    cast: Cast, new_repository: NewRepository, worker: Worker
+) -> None:
     repository = new_repository(SMALL)
     repository.host.redirect_to_git_suffix = True
     try:
@@ -85,7 +89,10 @@ REFUSED: dict[str, tuple[Files, str]] = {
     "no marketplace.json": ({"README.md": "nothing"}, "marketplace_json_missing"),
     "invalid JSON": ({MANIFEST: '{"name": "x", '}, "marketplace_json_invalid"),
     "no list of plugins": ({MANIFEST: '{"name": "x", "plugins": {}}'}, "marketplace_json_invalid"),
-    "a manifest too large": ({MANIFEST: json.dumps({"name": "x" * 2**20, "plugins": []})}, "marketplace_json_too_large"),
+    "a manifest too large": (
+        {MANIFEST: json.dumps({"name": "x" * 2**20, "plugins": []})},
+        "marketplace_json_too_large",
+    ),
 }
 
 
@@ -104,14 +111,18 @@ def test_a_repository_without_a_usable_manifest_is_refused_with_a_reason(
     assert names(cast.bob) == ["hello", "secret"]
 
 
-def test_a_wrong_token_is_refused_with_what_to_do(cast: Cast, new_repository: NewRepository, worker: Worker) -> None:
+def test_a_wrong_token_is_refused_with_what_to_do(
+    cast: Cast, new_repository: NewRepository, worker: Worker
+) -> None:
     repository = new_repository(SMALL)
     run = sync_now(cast.alice, bind(cast.alice, repository, credential_secret="wrong"), worker)
     assert (run.state, run.error_code) == ("failed", "credential_refused")
     assert "token" in run.error_message
 
 
-def test_an_unreachable_host_fails_the_run_only(cast: Cast, new_repository: NewRepository, worker: Worker) -> None:
+def test_an_unreachable_host_fails_the_run_only(
+    cast: Cast, new_repository: NewRepository, worker: Worker
+) -> None:
     repository = new_repository(SMALL)
     marketplace_id = publish(cast.alice, repository, worker)
     with within(cast.acme):

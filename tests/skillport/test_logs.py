@@ -4,14 +4,15 @@ import io
 import json
 import logging
 import logging.config
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.test import RequestFactory
 
-from skillport.logs import HIDDEN, logging_configuration, request_id, scrub
+from skillport import logs
+from skillport.logs import HIDDEN, logging_configuration, request_id
 from skillport.tokens import Prefix, mint
 
 CANARY = "canary9f3cSECRET"
@@ -20,16 +21,16 @@ KEY = mint(Prefix.API_KEY).plain_secret
 
 
 class Log:
-    """The lines that a logger with Skillport's own configuration has written."""
+    """A logger that writes with Skillport's own configuration, and the lines it has written."""
 
     def __init__(self, style: str) -> None:
         self._stream = io.StringIO()
         configuration = logging_configuration(style=style, level="DEBUG")["formatters"]["structured"]
-        formatter = logging.config.DictConfigurator({}).configure_formatter(dict(configuration))  # type: ignore[attr-defined]
         handler = logging.StreamHandler(self._stream)
-        handler.setFormatter(formatter)
-        self.logger = logging.Logger("skillport.test")
-        self.logger.addHandler(handler)
+        handler.setFormatter(logging.config.DictConfigurator({}).configure_formatter(configuration))
+        self.logger = logging.getLogger("skillport.tests.logs")
+        self.logger.handlers, self.logger.propagate = [handler], False
+        self.logger.setLevel("DEBUG")
 
     @property
     def text(self) -> str:
@@ -41,19 +42,26 @@ class Log:
 
 
 @pytest.fixture(params=["json", "console"])
-def log(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    monkeypatch.setattr(logging, "raiseExceptions", True)
+def log(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Log:
     monkeypatch.setattr(logging.Handler, "handleError", _reraise)
-    yield Log(request.param)
+    return Log(request.param)
+
+
+@pytest.fixture
+def json_log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    monkeypatch.setattr(logging.Handler, "handleError", _reraise)
+    return Log("json")
 
 
 def _reraise(_handler: logging.Handler, _record: logging.LogRecord) -> None:
     raise  # noqa: PLE0704 called inside logging's own `except`: a line that cannot be written fails the test
 
 
-@pytest.fixture
-def json_log() -> Log:
-    return Log("json")
+def raised(error: Exception) -> Exception:
+    """Give `error` with a traceback."""
+    with pytest.raises(type(error)) as caught:
+        raise error
+    return caught.value
 
 
 IN_TEXT = {
@@ -90,21 +98,24 @@ def test_a_secret_in_a_text_is_hidden_wherever_the_text_is_logged(log: Log, text
     log.logger.info(text)
     log.logger.info("with %s", text)
     log.logger.info("event", extra={"note": text, "deep": {"list": [{"note": text}, (text,)]}})
-    try:
-        raise ValueError(text)
-    except ValueError:
-        log.logger.exception("failed")
+    log.logger.error("failed", exc_info=raised(ValueError(text)))
     assert not any(secret in log.text for secret in SECRETS), log.text
     assert log.text.count(HIDDEN) >= 6
 
 
 @pytest.mark.parametrize("text", IN_TEXT.values(), ids=IN_TEXT)
-def test_without_the_scrubber_it_would_be_there(text: str) -> None:
+def test_without_the_scrubber_it_would_be_in_the_log(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin."""
-    assert any(secret in text for secret in SECRETS)
-    assert scrub("nothing to hide: sha256, v1.2.3, https://git.example/x.git, glance") == (
-        "nothing to hide: sha256, v1.2.3, https://git.example/x.git, glance"
-    )
+    monkeypatch.setattr(logs, "scrub_event", lambda _logger, _method, event: event)
+    careless = Log("json")
+    careless.logger.error(text)
+    assert any(secret in careless.text for secret in SECRETS)
+
+
+def test_an_ordinary_text_stays_as_it_is(log: Log) -> None:
+    text = "sha256:9f86d081, v1.2.3, https://git.example/x.git, basic tests, me@example.org, /api/installer, ghpages"
+    log.logger.info(text)
+    assert text in log.text
 
 
 @pytest.mark.parametrize(
@@ -139,7 +150,7 @@ class Thing:
 # BUG (high): the scrubber passes over what is not a str, dict, list or tuple; the JSON renderer then writes its repr.
 # Django itself logs every 500 with extra={"request": request}, whose repr holds the path and the query.
 OBJECTS: dict[str, Callable[[], Any]] = {
-    "bytes": lambda: TOKEN.encode(),
+    "bytes": TOKEN.encode,
     "an exception": lambda: ValueError(TOKEN),
     "an object": Thing,
     "a set": lambda: {TOKEN},
@@ -181,15 +192,11 @@ def test_an_exceptions_local_variables_are_not_logged(log: Log) -> None:
 
 
 def test_a_chain_of_exceptions_is_scrubbed_to_its_beginning(log: Log) -> None:
-    try:
-        try:
-            raise KeyError(TOKEN)
-        except KeyError as error:
-            raise RuntimeError(f"https://user:{CANARY}@git.example") from error
-    except RuntimeError:
-        log.logger.exception("failed")
+    error = RuntimeError(f"https://user:{CANARY}@git.example")
+    error.__cause__ = raised(KeyError(TOKEN))
+    log.logger.error("failed", exc_info=raised(error))
     assert "KeyError" in log.text
-    assert "Traceback" in log.text
+    assert log.text.count("Traceback") == 2
     assert not any(secret in log.text for secret in SECRETS)
 
 
@@ -198,11 +205,8 @@ def test_a_chain_of_exceptions_is_scrubbed_to_its_beginning(log: Log) -> None:
 
 def test_each_event_is_one_line_of_json(json_log: Log) -> None:
     json_log.logger.info('two\nlines\r\n\x85and\u2028more \x00 ü \ud800 "quoted"')
-    json_log.logger.warning("second", extra={"path": '/api/install/abc\\"x', "nothing": float("nan")})
-    try:
-        raise ValueError("several\nlines")
-    except ValueError:
-        json_log.logger.exception("third")
+    json_log.logger.warning("second", extra={"path": '/api/install/abc\\"x'})
+    json_log.logger.error("third", exc_info=raised(ValueError("several\nlines")))
     assert [event["level"] for event in json_log.events] == ["info", "warning", "error"]
     assert json_log.events[0]["event"] == 'two\nlines\r\n\x85and\u2028more \x00 ü \ud800 "quoted"'
     assert "Traceback" in json_log.events[2]["exception"]

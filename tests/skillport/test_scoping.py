@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, ProgrammingError, connection, models, transaction
 
 from marketplaces.models import Marketplace, Snapshot
-from skillport.organizations.models import Membership
+from skillport.organizations.models import Membership, Organization
 from skillport.scoping import ScopeConflict, UnscopedQuery, across_organizations, within
 from tests.cast import Cast, make_cast
 
@@ -17,7 +17,9 @@ def both(cast: Cast) -> Cast:
     """Each organization has one marketplace, named like itself."""
     for organization in (cast.acme, cast.globex):
         with within(organization):
-            Marketplace.objects.create(organization=organization, slug=organization.slug, url="https://git.example/x")
+            Marketplace.objects.create(
+                organization=organization, slug=organization.slug, url="https://git.example/x"
+            )
     return cast
 
 
@@ -91,7 +93,7 @@ def test_a_marketplace_cannot_serve_another_marketplaces_snapshot(both: Cast):
         _check_now()
 
 
-def _snapshot(organization: models.Model, marketplace: Marketplace) -> Snapshot:
+def _snapshot(organization: Organization, marketplace: Marketplace) -> Snapshot:
     return Snapshot.objects.create(
         organization=organization, marketplace=marketplace, number=1, commit="0" * 40,
         committed_at="2026-01-01T00:00Z", plugin_count=0, skill_count=0,
@@ -151,7 +153,13 @@ def test_an_unscoped_part_of_a_scoped_query_is_refused(both: Cast, read):
 
 def test_a_scoped_query_is_refused_outside_its_block(both: Cast):
     query = Marketplace.objects.for_organization(both.acme)
-    for read in (lambda: list(query), query.count, query.exists, lambda: query.update(branch="x"), query.delete):
+    for read in (
+        lambda: list(query),
+        query.count,
+        query.exists,
+        lambda: query.update(branch="x"),
+        query.delete,
+    ):
         with pytest.raises(UnscopedQuery, match="within"):
             read()
     with pytest.raises(UnscopedQuery, match="reach"), within(both.globex):
@@ -204,7 +212,9 @@ def test_threads_that_share_a_pool_see_only_their_own_organization():
     both = make_cast()
     for organization in (both.acme, both.globex):
         with within(organization):
-            Marketplace.objects.create(organization=organization, slug=organization.slug, url="https://git.example/x")
+            Marketplace.objects.create(
+                organization=organization, slug=organization.slug, url="https://git.example/x"
+            )
     wrong: list[object] = []
 
     def read(organization) -> None:

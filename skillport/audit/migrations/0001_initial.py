@@ -6,31 +6,43 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('organizations', '0001_initial'),
+        ("organizations", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('happened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('action', models.CharField(max_length=60)),
-                ('actor', models.CharField(max_length=80)),
-                ('actor_name', models.CharField(max_length=200)),
-                ('door', models.CharField(max_length=20)),
-                ('target', models.CharField(max_length=120)),
-                ('target_name', models.CharField(max_length=300)),
-                ('details', models.JSONField(default=dict)),
-                ('request_id', models.CharField(blank=True, max_length=40)),
-                ('organization', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='organizations.organization')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("happened_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("action", models.CharField(max_length=60)),
+                ("actor", models.CharField(max_length=80)),
+                ("actor_name", models.CharField(max_length=200)),
+                ("door", models.CharField(max_length=20)),
+                ("target", models.CharField(max_length=120)),
+                ("target_name", models.CharField(max_length=300)),
+                ("details", models.JSONField(default=dict)),
+                ("request_id", models.CharField(blank=True, max_length=40)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="organizations.organization",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['organization', '-id'], name='audit_newest_first')],
+                "indexes": [models.Index(fields=["organization", "-id"], name="audit_newest_first")],
             },
         ),
     ]

@@ -14,7 +14,9 @@ from skillport.demo.surroundings import Surroundings, prepared
 
 
 class Command(BaseCommand):
-    help = "Start everything on this machine: PostgreSQL, a git host, worker and server, with two organizations."
+    help = (
+        "Start everything on this machine: PostgreSQL, a git host, worker and server, with two organizations."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:

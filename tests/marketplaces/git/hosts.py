@@ -24,7 +24,7 @@ class Request:
     body: bytes
 
 
-class Reset(Exception):  # noqa: N818 not an error: the answer of a host that breaks off
+class Reset(Exception):
     """Raised by an answer: the connection is reset."""
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from marketplaces.git.commit import BlobReader, CommitInfo, describe, list_files
-from marketplaces.git.errors import FetchFailed
+from marketplaces.git.errors import FetchFailed, GitStopped
 from marketplaces.git.program import GitProgram
 from marketplaces.git.tree import EXECUTABLE, REGULAR, SUBMODULE, SYMLINK, TreeEntry
 from skillport.demo.git_host import git
 from tests.marketplaces.git.builder import (
-    SOMEBODY,
+    Content,
     Link,
     Program,
     Submodule,
@@ -35,10 +35,14 @@ def listed(program: GitProgram, bare: Path, commit: str) -> list[TreeEntry]:
 
 
 def test_each_kind_of_entry_is_listed_with_its_mode_id_and_size(program: GitProgram, bare: Path) -> None:
-    made = commit(
-        bare,
-        {"a/run": Program(b"#!"), "a/x": b"12345", "b": Link(b"a/x"), "c": Submodule("5" * 40), "d": b""},
-    )
+    files: dict[str, Content] = {
+        "a/run": Program(b"#!"),
+        "a/x": b"12345",
+        "b": Link(b"a/x"),
+        "c": Submodule("5" * 40),
+        "d": b"",
+    }
+    made = commit(bare, files)
     entries = listed(program, bare, made)
     assert [(one.path, one.mode, one.size_bytes) for one in entries] == [
         (b"a/run", EXECUTABLE, 2),
@@ -76,7 +80,7 @@ def test_names_are_given_as_the_bytes_that_they_are(program: GitProgram, bare: P
 def test_names_that_git_itself_would_not_make_are_given_as_they_are(program: GitProgram, bare: Path) -> None:
     blob = write_object(bare, b"blob", b"x")
     below = write_tree(bare, (b"100644", b"passwd", blob))
-    names = [b"..", b".git", b"/etc", b"a//b", b"", b"CON", b"a" * 300]
+    names = [b"..", b".git", b"/etc", b"a//b", b"CON", b"a" * 300]
     tree = write_tree(
         bare,
         *[(b"100644", name, blob) for name in names],
@@ -85,7 +89,18 @@ def test_names_that_git_itself_would_not_make_are_given_as_they_are(program: Git
     )
     entries = listed(program, bare, write_commit(bare, tree=tree))
     assert [one.path for one in entries] == [*names, b"../passwd", b"odd"]
-    assert entries[-1].mode == "100666"
+    assert entries[-1].mode == REGULAR  # git knows no other permissions
+
+
+def test_a_tree_that_git_cannot_read_is_a_failed_fetch(program: GitProgram, bare: Path) -> None:
+    blob = write_object(bare, b"blob", b"x")
+    for tree in (
+        write_tree(bare, (b"100644", b"", blob)),
+        write_tree(bare, (b"letters", b"a", blob)),
+        write_object(bare, b"tree", b"100644 a"),
+    ):
+        with pytest.raises(FetchFailed):
+            listed(program, bare, write_commit(bare, tree=tree))
 
 
 def test_an_empty_commit_lists_nothing(program: GitProgram, bare: Path) -> None:
@@ -105,7 +120,6 @@ def test_the_same_content_under_many_names_has_its_size_each_time(program: GitPr
         (b"\xe9t\xe9", "\ufffdt\ufffd"),
         (b"", ""),
         (b"n" * 5000, "n" * 200),
-        (b"<script>alert(1)</script>", "script>alert(1)</script"),
         (b"%an%x00%cI%n$(id)", "%an%x00%cI%n$(id)"),
     ],
 )
@@ -113,11 +127,7 @@ def test_an_odd_author_is_shown_as_far_as_can_be(
     program: GitProgram, bare: Path, author: bytes, shown: str
 ) -> None:
     made = write_commit(bare, author=author + b" <a@b> 1700000000 +0000")
-    said = describe(program, bare, made)
-    if b"<" in author:  # git itself decides where such a name ends; nothing of ours may break on it
-        assert said.author in shown
-    else:
-        assert said == CommitInfo(shown, WHEN, "x")
+    assert describe(program, bare, made) == CommitInfo(shown, WHEN, "x")
 
 
 @pytest.mark.parametrize(
@@ -236,12 +246,20 @@ def test_reading_from_a_git_that_was_ended_is_a_failed_fetch(program: GitProgram
                 reader.read(blob)
 
 
+# The run was told as failed by the host, and was not taken up again, when it was we who stopped.
+def test_a_stop_while_files_are_read_is_told_as_such(program: GitProgram, bare: Path) -> None:
+    blob = feed(bare, "hash-object", "-w", "--stdin", content=b"1")
+    with pytest.raises(GitStopped), BlobReader.opened(program, bare) as reader:
+        program.processes.stop()
+        reader.read(blob)
+
+
 # A git that ends in the middle (stopped, out of time) gave the part that had come, and it was stored as the file.
 def test_half_a_blob_is_never_given_as_a_whole_one(
     program: GitProgram, bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dying = tmp_path / "git"
-    dying.write_text(f"#!/bin/sh\nread -r id\nprintf '%s blob 10\\nhalf' {SOMEBODY[:0].decode()}\"$id\"\n")
+    dying.write_text("#!/bin/sh\nread -r id\nprintf '%s blob 10\\nhalf' \"$id\"\n")
     dying.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with BlobReader.opened(program, bare) as reader, pytest.raises(FetchFailed):

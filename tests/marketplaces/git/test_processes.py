@@ -42,7 +42,7 @@ def _all_of(group: int) -> list[int]:
     return found
 
 
-class Unexpected(Exception):  # noqa: N818 not an error of anybody's
+class Unexpected(Exception):
     pass
 
 

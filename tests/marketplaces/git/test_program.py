@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from marketplaces.git import program as program_module
-from marketplaces.git.errors import FetchFailed, GitStopped
+from marketplaces.git.errors import FetchFailed, GitStopped, RepositoryError
 from marketplaces.git.kept_copy import KeptCopy
 from marketplaces.git.program import GitProgram
 from skillport.demo.git_host import git
@@ -142,7 +142,7 @@ def test_a_git_that_takes_too_long_is_ended(
     copy: KeptCopy, program: GitProgram, records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program_module, "_SECONDS", 0.5)
-    with hanging(copy, program, records) as (_, fetch), at_most(3), pytest.raises(GitStopped):
+    with hanging(copy, program, records) as (_, fetch), at_most(3), pytest.raises(RepositoryError):
         fetch.result()
 
 

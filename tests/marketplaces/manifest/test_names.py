@@ -112,7 +112,7 @@ def test_any_other_name_is_refused(name):
 
 
 def test_a_refusal_says_what_to_do_and_fits_every_door():
-    refused = NameRefused("begins with a hyphen")
+    refused = NameRefused("begins with a hyphen or a tilde")
     assert refused.as_json()["error"] == {
         "code": "name_refused",
         "message": "This name cannot be used: it begins with a hyphen. Choose another one.",

@@ -91,6 +91,6 @@ def logging_configuration(*, style: str, level: str) -> dict[str, Any]:
             # Access lines come from our own envelope, scrubbed; the servers' own would hold whole addresses.
             "uvicorn.access": {"level": "CRITICAL", "propagate": False},
             "uvicorn.error": quiet, "mcp": quiet, "httpcore2": quiet, "httpx2": quiet, "asyncio": quiet,
-            "celery": quiet, "kombu": quiet, "amqp": quiet, "django.request": {"level": "ERROR"},
+            "celery": quiet, "kombu": {"level": "ERROR"}, "amqp": quiet, "django.request": {"level": "ERROR"},
         },
     }  # fmt: skip

@@ -104,7 +104,7 @@ REDIS_URL = ENVIRONMENT.redis_url.get_secret_value() if ENVIRONMENT.redis_url el
 _WAIT_SECONDS = (
     2  # a frozen Redis must not hold a request: rows in Postgres are the queue, a message only a hint
 )
-CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"socket_timeout": _WAIT_SECONDS, "socket_connect_timeout": _WAIT_SECONDS, "max_retries": 1}

@@ -11,6 +11,7 @@ from marketplaces.services.worker import Worker
 from skillport.principal import Principal
 from skillport.scoping import within
 from tests.repositories import Repository
+from tests.waiting import until
 
 
 def bind(owner: Principal, repository: Repository, slug: str = "skills", **more: Any) -> UUID:
@@ -20,13 +21,18 @@ def bind(owner: Principal, repository: Repository, slug: str = "skills", **more:
 
 
 def sync_now(owner: Principal, marketplace_id: UUID, worker: Worker) -> SyncRun:
-    """Run a sync in this thread and give the run as it ended."""
+    """Run a sync in this thread, unless a running worker was quicker, and give the run as it ended."""
     run_id = queue.request_sync(
         organization=owner.organization, marketplace_id=marketplace_id, trigger=Trigger.MANUAL, actor=owner
     )
     sync.run(organization_id=owner.organization_id, sync_run_id=run_id, worker=worker)
+    return until(lambda: _ended(owner, run_id))
+
+
+def _ended(owner: Principal, run_id: int) -> SyncRun | None:
     with within(owner.organization):
-        return SyncRun.objects.for_organization(owner.organization).get(pk=run_id)
+        run = SyncRun.objects.for_organization(owner.organization).get(pk=run_id)
+        return run if run.ended_at else None
 
 
 def publish(owner: Principal, repository: Repository, worker: Worker, slug: str = "skills") -> UUID:

@@ -1,15 +1,24 @@
-"""Skillport as it runs: one uvicorn on the real entry point, and the real worker, for all tests that need them."""
+"""Skillport as it runs: one uvicorn on the real entry point, and the real worker, for all tests that need them.
 
+With REDIS_URL the worker is a process of its own, as in production; without, it is the one that the demo embeds.
+"""
+
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from django.conf import settings
+from django.db import connection
 
 from marketplaces.models import RunState, SyncRun
+from skillport.celery import app as celery
 from skillport.embedded.worker import EmbeddedWorker
 from skillport.scoping import across_organizations
+from tests.addresses import application_url
 from tests.waiting import until
 
 
@@ -37,13 +46,42 @@ def running() -> Iterator[Running]:
         )
     )
     thread = threading.Thread(target=server.run, name="server", daemon=True)
-    worker = EmbeddedWorker()
     thread.start()
-    worker.start()
-    until(lambda: server.started)
     try:
-        yield Running()
+        with _worker_process() if settings.REDIS_URL else _embedded_worker():
+            until(lambda: server.started)
+            yield Running()
     finally:
-        worker.stop()
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def _embedded_worker() -> Iterator[None]:
+    worker = EmbeddedWorker()
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
+@contextmanager
+def _worker_process() -> Iterator[None]:
+    """Run `celery worker` on the test database, over Redis."""
+    celery.control.purge()
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "skillport.settings",
+        "DATABASE_URL": application_url(connection.settings_dict),
+    }
+    arguments = ["-A", "skillport", "worker", "--pool", "threads", "--concurrency", "2", "--without-gossip"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "celery", *arguments], env=environment, cwd=settings.BASE_DIR
+    )
+    try:
+        until(lambda: celery.control.ping(timeout=0.2), 60)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)

@@ -21,6 +21,9 @@ def _free_port() -> int:
 FOLDER = Path(__file__).parents[1] / ".skillport" / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 SERVER_PORT, GIT_HOST_PORT = _free_port(), _free_port()
 
+if "REDIS_URL" in os.environ:  # the services tier: a database of its own for each test process, from 8 on
+    number = 8 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number}"
 os.environ["SITE_URL"] = f"http://127.0.0.1:{SERVER_PORT}"
 os.environ["SKILLPORT_OUTBOUND_ALLOW"] = f"http://127.0.0.1:{GIT_HOST_PORT}"
 os.environ["SKILLPORT_DATA"] = str(FOLDER / "data")

@@ -4,17 +4,17 @@ import threading
 from typing import Any
 
 from celery.beat import EmbeddedService
+from celery.signals import worker_init, worker_shutting_down
 
-from marketplaces.services import leases
-from marketplaces.services.worker import this_worker
 from skillport.celery import app
 
 
 class EmbeddedWorker:
-    """The same tasks as in production, over Celery's in-memory broker."""
+    """The same tasks and the same beginning and end as in production, over Celery's in-memory broker."""
 
     def __init__(self) -> None:
         app.set_default()  # without it a bare WorkController receives tasks and never runs them
+        # Not `app.Worker`: that one wants the main thread, for its signal handlers. So its two signals are ours to send.
         self._worker = app.WorkController(
             pool="threads", concurrency=2, without_gossip=True, without_mingle=True, without_heartbeat=True
         )
@@ -23,13 +23,12 @@ class EmbeddedWorker:
 
     def start(self) -> None:
         """Begin to work. What a killed process of the same name left behind is ended and taken up again."""
-        this_worker().git.processes.end_leftovers()
-        leases.release_those_of(this_worker().name)
+        worker_init.send(sender=self._worker)
         self._thread.start()
         self._beat.start()
 
     def stop(self) -> None:
         """End a running sync (its run goes back into the queue), the clock and the worker, in this order."""
-        this_worker().git.processes.stop()
+        worker_shutting_down.send(sender=self._worker)
         self._beat.service.stop()  # without waiting for its next tick: it keeps nothing
         self._worker.terminate()

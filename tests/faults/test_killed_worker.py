@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlencode
 from uuid import UUID
 
+import pytest
 from django.conf import settings
 from django.db import connection
 
@@ -19,6 +19,7 @@ from marketplaces.models import Blob, Release, ReleaseFile, SyncRun, Trigger
 from marketplaces.services import catalog, queue
 from skillport.principal import Principal
 from skillport.scoping import within
+from tests.addresses import application_url
 from tests.cast import Cast, make_cast
 from tests.publishing import bind, current_commit
 from tests.repositories import Files, Repository, marketplace, skill
@@ -47,7 +48,7 @@ def worker_process(folder: Path) -> Iterator[WorkerProcess]:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "skillport.settings",
-        "DATABASE_URL": _url_of(here),
+        "DATABASE_URL": application_url(here),
         "SKILLPORT_DATA": str(folder),
         "SKILLPORT_WORKER_NAME": "killed",
     }
@@ -63,14 +64,6 @@ def worker_process(folder: Path) -> Iterator[WorkerProcess]:
         process.wait(timeout=20)
         assert process.stdout is not None
         process.stdout.close()
-
-
-def _url_of(here: dict[str, str]) -> str:
-    """Give the address of the test database, as the application role."""
-    query = urlencode(
-        {part: here[part.upper()] for part in ("host", "port", "password") if here[part.upper()]}
-    )
-    return f"postgresql://{here['USER']}@/{here['NAME']}?{query}"
 
 
 class Reader(threading.Thread):
@@ -115,8 +108,13 @@ def request(cast: Cast, marketplace_id: UUID) -> int:
 
 
 def test_a_killed_worker_leaves_no_half_snapshot_and_the_next_start_finishes(
-    transactional_db: None, new_repository: Callable[[Files], Repository], tmp_path: Path
+    transactional_db: None,
+    new_repository: Callable[[Files], Repository],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # No hints: the process that is to be killed is the only worker, also where another one listens to Redis.
+    monkeypatch.setattr(queue, "_hint", lambda *_: None)
     cast, repository = make_cast(), new_repository({})
     commit(repository, 0)
     marketplace_id = bind(cast.alice, repository)

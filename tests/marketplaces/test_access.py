@@ -170,9 +170,7 @@ def test_equal_subjects_are_one_row(published: Cast) -> None:
         assert Subject.objects.for_organization(published.acme).count() == 2
 
 
-def test_a_page_of_skills_is_one_statement(
-    published: Cast, django_assert_num_queries: Any
-) -> None:
+def test_a_page_of_skills_is_one_statement(published: Cast, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(5):  # savepoint, settings, the page, settings, release: no query per skill
         catalog.list_skills(principal=published.bob)
     assert connection.in_atomic_block

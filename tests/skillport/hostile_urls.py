@@ -1,6 +1,6 @@
 """Addresses by which somebody might reach what only this machine, or its private network, is to reach."""
 
-# ruff: noqa: S104, RUF001 nothing is bound here, and look-alike characters are the subject
+# ruff: noqa: S104 nothing is bound here, and look-alike characters are the subject
 from tests.skillport.loopback import PUBLIC, PUBLIC_6, Network
 
 HOSTILE_NAMES = {

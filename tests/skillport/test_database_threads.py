@@ -1,9 +1,11 @@
 """The one way from asynchronous code to the database: results, exceptions, threads and connections."""
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -11,10 +13,10 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
+from psycopg_pool import PoolTimeout
 
 from skillport.database_threads import in_database_thread, share_of_connections
-from skillport.owner import as_owner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +43,10 @@ def backend() -> int:
 
 def test_a_calls_result_comes_back_and_what_it_wrote_stays() -> None:
     people = get_user_model().objects
-    assert asyncio.run(in_database_thread(lambda: people.create(email="new@example.org"))).email == "new@example.org"
+    assert (
+        asyncio.run(in_database_thread(lambda: people.create(email="new@example.org"))).email
+        == "new@example.org"
+    )
     assert people.filter(email="new@example.org").exists()
     assert all_at_once([lambda: 1, lambda: 2]) == [1, 2]
 
@@ -105,10 +110,7 @@ def test_connections_are_given_back_after_each_call() -> None:
     calls = settings.DATABASE_CONNECTIONS * 10
     pids = all_at_once([backend] * calls)
     assert all(isinstance(pid, int) for pid in pids)
-    assert len(set(pids)) <= share_of_connections()
-    connection.close()  # this thread's own
-    stats = pool().get_stats()
-    assert stats["pool_available"] == stats["pool_size"]
+    assert free_connections() == settings.DATABASE_CONNECTIONS
 
 
 def test_a_call_that_fails_gives_its_connection_back_too() -> None:
@@ -116,67 +118,112 @@ def test_a_call_that_fails_gives_its_connection_back_too() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1/0")
 
-    assert all(isinstance(error, Exception) for error in all_at_once([fail] * settings.DATABASE_CONNECTIONS * 3))
-    connection.close()
-    stats = pool().get_stats()
-    assert stats["pool_available"] == stats["pool_size"]
-    assert isinstance(asyncio.run(in_database_thread(backend)), int)
+    assert all(
+        isinstance(error, DataError) for error in all_at_once([fail] * settings.DATABASE_CONNECTIONS * 3)
+    )
+    assert free_connections() == settings.DATABASE_CONNECTIONS
 
 
-def test_a_call_through_another_thread_pool_would_keep_its_connection() -> None:
-    """The twin: a thread that nobody cleans up after holds on to what it took."""
-    held = threading.Event()
-    thread = threading.Thread(target=lambda: (backend(), held.set()))
-    before = None
-    try:
-        connection.close()
+def test_a_thread_that_nobody_cleans_up_after_would_keep_its_connection() -> None:
+    """The twin."""
+    took, may_end = threading.Event(), threading.Event()
+
+    def careless() -> None:
         backend()
+        took.set()
+        may_end.wait(timeout=10)
         connection.close()
-        before = pool().get_stats()["pool_available"]
-        thread.start()
-        assert held.wait(timeout=10)
-        thread.join()
-        assert pool().get_stats()["pool_available"] == before - 1
-    finally:
-        connection.close_pool()
+
+    thread = threading.Thread(target=careless)
+    thread.start()
+    assert took.wait(timeout=10)
+    free = free_connections()
+    may_end.set()
+    thread.join()
+    assert free == settings.DATABASE_CONNECTIONS - 1
+
+
+def free_connections() -> int:
+    """Count how many connections the pool still has to give, by taking them all for a moment."""
+    backend()  # a pool is opened by its first use
+    connection.close()
+    taken = []
+    with contextlib.suppress(PoolTimeout):
+        while True:
+            taken.append(pool().getconn(timeout=0.5))
+    for one in taken:
+        pool().putconn(one)
+    return len(taken)
 
 
 def pool() -> Any:
-    return connection.pool
+    wrapper: Any = connection
+    return wrapper.pool
+
+
+def new_pool() -> None:
+    wrapper: Any = connection
+    wrapper.close()
+    wrapper.close_pool()
 
 
 def end_all_sessions() -> int:
     """End every session of the application, as a restart of PostgreSQL does. Gives how many there were."""
-    name = connection.settings_dict["NAME"]
-    connection.close()
-    with as_owner():
-        pass
-    return 0
+    url = settings.ENVIRONMENT.database_url.get_secret_value()
+    with psycopg.connect(url, dbname=connection.settings_dict["NAME"]) as same_role:
+        ended = same_role.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchall()
+    assert all(was_ended for (was_ended,) in ended)
+    return len(ended)
 
 
-def test_after_a_restart_of_postgresql_each_thread_fails_at_most_once() -> None:
-    share = share_of_connections()
-    together = threading.Barrier(share)
+def sessions_at_once(number: int) -> None:
+    """Let the pool have `number` connections, as after a busy minute."""
+    together = threading.Barrier(number)
 
-    def call() -> int:
+    def call() -> None:
         together.wait(timeout=10)
-        return backend()
+        backend()
+        together.wait(timeout=10)  # nobody gives a connection back before everybody has one
+        connection.close()
 
-    before = all_at_once([call] * share)
-    assert len(set(before)) == share
-    assert end_all_sessions() >= share
+    with ThreadPoolExecutor(number) as threads:
+        list(threads.map(lambda _: call(), range(number)))
+
+
+def failures_by_thread(calls: int, meeting: threading.Barrier | None = None) -> Counter[int]:
     failed: Counter[int] = Counter()
 
-    def call_and_count() -> None:
-        together.wait(timeout=10)
+    def call() -> None:
+        if meeting:
+            meeting.wait(timeout=10)
         try:
             backend()
         except OperationalError:
             failed[threading.get_ident()] += 1
 
-    for _ in range(10):
-        all_at_once([call_and_count] * share)
+    all_at_once([call] * calls)
+    return failed
+
+
+def test_after_a_restart_of_postgresql_each_thread_fails_at_most_once() -> None:
+    share = share_of_connections()
+    new_pool()
+    sessions_at_once(share)
+    assert end_all_sessions() == share
+    failed = failures_by_thread(share * 10, threading.Barrier(share))
     assert max(failed.values(), default=0) <= 1
-    after = all_at_once([backend] * share * 10)
-    assert all(isinstance(pid, int) for pid in after)
-    assert not set(after) & set(before)
+    assert not failures_by_thread(share * 10)
+
+
+# BUG (medium): the pool hands out its dead connections one by one and each costs an answer, whoever is next: a full pool
+# means 10 errors, most of them in one thread. (Django's own requests fill the same pool.)
+def test_after_a_restart_with_a_full_pool_each_thread_fails_at_most_once_too() -> None:
+    new_pool()
+    sessions_at_once(settings.DATABASE_CONNECTIONS)
+    assert end_all_sessions() == settings.DATABASE_CONNECTIONS
+    failed = failures_by_thread(settings.DATABASE_CONNECTIONS * 10)
+    assert max(failed.values(), default=0) <= 1
+    assert not failures_by_thread(settings.DATABASE_CONNECTIONS * 10)

@@ -81,7 +81,7 @@ MALFORMED = {
     "a character outside the alphabet, its checksum right": with_its_checksum("sklp_ak_" + "a" * 42 + "-"),
     "an underscore, its checksum right": with_its_checksum("sklp_ak_" + "a" * 42 + "_"),
     "a digit of another script, its checksum right": with_its_checksum("sklp_ak_" + "a" * 42 + "٣"),
-    "a full-width letter, its checksum right": with_its_checksum("sklp_ak_" + "a" * 42 + "ａ"),  # noqa: RUF001 meant
+    "a full-width letter, its checksum right": with_its_checksum("sklp_ak_" + "a" * 42 + "ａ"),
     "a checksum in another script": GOOD[:-1] + "٣",
     "a lone surrogate in the body": GOOD[:20] + "\ud800" + GOOD[21:],
     "a lone surrogate in the checksum": GOOD[:-1] + "\udfff",

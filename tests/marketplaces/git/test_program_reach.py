@@ -57,6 +57,8 @@ def test_a_proxy_of_the_environment_is_not_asked(
     repository: Repository, copy: KeptCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = repository.commit({"a": b"1"})
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     with FakeHost(always(502)) as proxy:
         for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)

@@ -106,6 +106,12 @@ class Environment(BaseSettings):
         alias="SKILLPORT_DATA",
         description="Where workers keep their copies of repositories: a cache that may be deleted.",
     )
+    worker_name: Annotated[str, Field(max_length=100)] = Field(
+        default="",
+        alias="SKILLPORT_WORKER_NAME",
+        description="A worker's lasting name. Only where at most one process runs under it: when it starts again, it takes "
+        "up at once what it held when it was killed.",
+    )
     outbound_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_origins)] = Field(
         default=frozenset(),
         alias="SKILLPORT_OUTBOUND_ALLOW",

@@ -17,6 +17,7 @@ SITE_URL = ENVIRONMENT.site_url
 SECRET_KEY = ENVIRONMENT.secret_key.get_secret_value()
 ENCRYPTION_KEYS = ENVIRONMENT.encryption_keys
 DATA_DIRECTORY = ENVIRONMENT.data_directory.absolute()
+WORKER_NAME = ENVIRONMENT.worker_name
 OUTBOUND_ALLOWED_ORIGINS = ENVIRONMENT.outbound_allow
 
 DEBUG = False

@@ -1,6 +1,5 @@
 """What a worker process has for its syncs: git, the way out, a folder for copies, and a name for its leases."""
 
-import os
 import socket
 import uuid
 from dataclasses import dataclass
@@ -37,9 +36,9 @@ def make_worker(*, name: str, folder: Path, outbound: Outbound) -> Worker:
 def this_worker() -> Worker:
     """Give this process's worker, as the settings describe it.
 
-    The name is new for each process unless SKILLPORT_WORKER_NAME gives one: only somebody who starts at most one
-    process under a name may give it (the demo does; a stateful set may).
+    The name is new for each process unless the settings give one: only somebody who starts at most one process under
+    a name may give it (the demo does; a stateful set may).
     """
-    name = os.environ.get("SKILLPORT_WORKER_NAME") or f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
+    name = settings.WORKER_NAME or f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
     outbound = Outbound(settings.OUTBOUND_ALLOWED_ORIGINS)
     return make_worker(name=name[:100], folder=settings.DATA_DIRECTORY / "git", outbound=outbound)

@@ -56,14 +56,14 @@ def test_a_role_that_owns_a_table_is_refused(roles: ThrowawayRoles) -> None:
     name = roles.make("NOINHERIT", ACROSS)
     roles.admin.execute("CREATE TABLE owned_by_a_throwaway ()")
     roles.run("ALTER TABLE owned_by_a_throwaway OWNER TO {}", name)
-    assert "it owns tables or inherits" in refusal(roles, name)
+    assert "it owns tables or" in refusal(roles, name)
 
 
 def test_the_owner_is_refused(roles: ThrowawayRoles) -> None:
     owner = conninfo_to_dict(owner_url())
     roles.password = str(owner.get("password") or "")
     message = refusal(roles, str(owner["user"]))
-    assert f"database role {owner['user']}: it owns tables or inherits" in message
+    assert f"database role {owner['user']}: it owns tables or" in message
 
 
 # BUG (medium): only what the role *inherits* is asked. A member with NOINHERIT becomes the owner or a superuser by one

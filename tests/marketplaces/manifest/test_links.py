@@ -40,7 +40,7 @@ def test_a_link_to_a_file_is_that_file_in_another_place():
 
 
 def test_a_link_to_a_folder_is_its_files_in_another_place():
-    files = {"tools/shared/a": "A", "tools/shared/x/b": "B", "tools/skills/s/common": Link("../../shared")}
+    files = {"tools/house/a": "A", "tools/house/x/b": "B", "tools/skills/s/common": Link("../../house")}
     catalog = catalog_of({**files, "tools/skills/s/SKILL.md": skill_md()})
     assert paths(skills(catalog)["s"]) == ["SKILL.md", "common/a", "common/x/b"]
     assert catalog.findings == ()

@@ -70,9 +70,11 @@ def bootstrap(command: str) -> None:
     wanted = {lock.name: hashlib.sha256(lock.read_bytes()).hexdigest() for lock in locks}
     folder = HERE / ".venv"
     python = folder / "bin" / "python"
-    if not python.exists():
+    made = folder / ".made"  # written last: a half-made environment is made anew
+    if not made.exists():
         say(f"Making {folder} with Python {sys.version.split()[0]} (once, about a minute) …")
         make_environment(folder)
+        made.touch()
     for lock in locks:
         stamp = folder / f".{lock.name}.sha256"
         if not stamp.exists() or stamp.read_text() != wanted[lock.name]:

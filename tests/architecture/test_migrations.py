@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.db import IntegrityError, connection, migrations
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
@@ -74,3 +75,7 @@ def test_migrate_says_what_is_missing_without_an_owner(settings: Any) -> None:
 
 def _state() -> ProjectState:
     return MigrationLoader(connection).project_state()
+
+
+def test_every_model_has_its_migration(db: None) -> None:
+    call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from marketplaces.git.commit import BlobReader, list_files
 from marketplaces.git.head import Head, Remote, ask_head
+from marketplaces.git.kept_copy import KeptCopy
 from marketplaces.git.program import Connection, GitProgram
 from skillport.demo.git_host import GitHost, git
 from skillport.outbound import Origin, Outbound
@@ -89,6 +90,10 @@ def contents(program: GitProgram, folder: Path, commit: str) -> dict[bytes, byte
     with BlobReader.opened(program, folder) as reader:
         listed = list(list_files(program, folder, commit, max_entries=10_000, max_bytes=10**9))
         return {one.path: None if one.size_bytes is None else reader.read(one.git_id) for one in listed}
+
+
+def packs(copy: KeptCopy) -> int:
+    return len(list(copy.path.glob("objects/pack/*.pack")))
 
 
 def commit(bare: Path, files: Files, branch: str = "main") -> str:

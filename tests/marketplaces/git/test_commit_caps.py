@@ -13,7 +13,7 @@ from skillport.demo.git_host import git
 from tests.marketplaces.git.builder import EMPTY_TREE, commit, feed, write_commit, write_object, write_tree
 from tests.marketplaces.git.watching import at_most, needs_proc
 
-DEEP = 30_000
+DEEP = 20_000
 
 
 def all_files(

@@ -12,7 +12,7 @@ from marketplaces.git.errors import FetchFailed, RepositoryError
 from marketplaces.git.kept_copy import KeptCopy
 from marketplaces.git.processes import Processes
 from marketplaces.git.program import GitProgram
-from tests.marketplaces.git.builder import Content, Repository, connect, contents
+from tests.marketplaces.git.builder import Content, Repository, connect, contents, packs
 from tests.marketplaces.git.hosts import Relay
 
 CHECKOUT = Path(__file__).parents[3]
@@ -26,7 +26,7 @@ def taken_over(copy: KeptCopy, program: GitProgram, fence: int) -> KeptCopy:
     return KeptCopy(copy.path.parent, fence=fence, program=program, blob_limit=10_000)
 
 
-@pytest.mark.parametrize("lock", ["shallow.lock", "config.lock", "refs/skillport/head.lock", "HEAD.lock"])
+@pytest.mark.parametrize("lock", ["shallow.lock", "refs/skillport/head.lock"])
 def test_a_lock_that_a_killed_git_left_behind_is_got_over(
     repository: Repository, copy: KeptCopy, program: GitProgram, lock: str
 ) -> None:
@@ -38,7 +38,7 @@ def test_a_lock_that_a_killed_git_left_behind_is_got_over(
 
 
 # git 2.39 does not fail on such a pack, it crashes; a crash was taken for a stop, so that the copy was kept for ever.
-@pytest.mark.parametrize("left", [0, 11, 12, 40, -60, -20, -1])
+@pytest.mark.parametrize("left", [0, 12, -60, -1])
 def test_a_truncated_pack_is_got_over(
     repository: Repository, copy: KeptCopy, program: GitProgram, left: int
 ) -> None:
@@ -53,8 +53,17 @@ def test_a_truncated_pack_is_got_over(
     assert contents(program, copy.path, commit)[b"f0"] == b"changed"
 
 
-@pytest.mark.parametrize("file", ["HEAD", "config", "refs", "objects", "shallow", "skillport.json"])
-@pytest.mark.parametrize("how", ["gone", "empty"])
+@pytest.mark.parametrize(
+    ("file", "how"),
+    [
+        ("HEAD", "gone"),
+        ("HEAD", "empty"),
+        ("config", "empty"),
+        ("objects", "gone"),
+        ("shallow", "gone"),
+        ("shallow", "empty"),
+    ],
+)
 def test_a_copy_with_a_damaged_file_is_got_over(
     repository: Repository, copy: KeptCopy, program: GitProgram, file: str, how: str
 ) -> None:
@@ -67,15 +76,14 @@ def test_a_copy_with_a_damaged_file_is_got_over(
     assert contents(program, copy.path, commit) == {b"a": b"2"}
 
 
-@pytest.mark.parametrize("mark", ["", "{", "null", "[]", '"x"', "{}", '{"blob_limit": 10000}', "\ud800"])
-def test_a_mark_that_makes_no_sense_means_a_cold_fetch(
-    repository: Repository, copy: KeptCopy, program: GitProgram, mark: str
-) -> None:
-    copy.fetch(repository.commit({"a": b"1"}), repository.connection)
-    (copy.path / "skillport.json").write_bytes(mark.encode("utf-8", "surrogatepass"))
-    commit = repository.commit({"a": b"2"})
+# Whatever JSON the mark holds: a list or a word ended as TypeError, at every sync.
+def test_a_mark_that_makes_no_sense_means_a_cold_fetch(repository: Repository, copy: KeptCopy) -> None:
+    commit = repository.commit({"a": b"1"})
     copy.fetch(commit, repository.connection)
-    assert contents(program, copy.path, commit) == {b"a": b"2"}
+    for mark in (b"", b"{", b"null", b"[]", b'{"blob_limit": 10000}', b"\xff"):
+        (copy.path / "skillport.json").write_bytes(mark)
+        copy.fetch(commit, repository.connection)
+        assert packs(copy) == 1
 
 
 # Sizes of damaged objects are not numbers: this ended as ValueError, which is no error that a sync can tell.
@@ -105,7 +113,7 @@ def test_the_newer_worker_goes_on_with_the_copy_of_the_older(
     commit = repository.commit({"a": b"2"})
     newer.fetch(commit, repository.connection)
     assert contents(program, newer.path, commit) == {b"a": b"2"}
-    assert len(list(newer.path.glob("objects/pack/*.pack"))) == 2
+    assert packs(newer) == 2
 
 
 def test_an_older_worker_that_comes_late_does_not_take_the_newers_copy(
@@ -122,8 +130,7 @@ def test_an_older_worker_that_comes_late_does_not_take_the_newers_copy(
 
 
 # Renaming the folder takes a git that still writes in it along: the newer worker meets the older's locks and packs.
-@pytest.mark.parametrize("hold_after", [100, 30_000, 90_000])
-@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize(("warm", "hold_after"), [(False, 90_000), (True, 100), (True, 30_000)])
 def test_an_older_worker_that_is_still_fetching_does_not_disturb_the_newer(
     repository: Repository, copy: KeptCopy, program: GitProgram, hold_after: int, warm: bool
 ) -> None:
@@ -134,17 +141,15 @@ def test_an_older_worker_that_is_still_fetching_does_not_disturb_the_newer(
         older = pool.submit(copy.fetch, repository.commit(large_files()), there)
         assert relay.held.wait(10)
         newer = taken_over(copy, program, 2)
-        repository.requests()
         commit = repository.commit(large_files())
         newer.fetch(commit, repository.connection)
-        assert len(repository.requests()) == 2
+        assert packs(newer) == 1 + warm  # made anew, it would have one
         relay.released.set()
         assert isinstance(older.exception(10), RepositoryError | None)
     assert len(contents(program, newer.path, commit)) == 20
-    repository.requests()
     commit = repository.commit({"a": b"1"})
     newer.fetch(commit, repository.connection)
-    assert len(repository.requests()) == 2
+    assert packs(newer) == 2 + warm
     assert contents(program, newer.path, commit) == {b"a": b"1"}
 
 

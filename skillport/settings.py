@@ -64,7 +64,7 @@ def _database(url: str) -> dict[str, Any]:
     parts = conninfo_to_dict(url)
     # The pool's connections outlive a request, so nothing may be set on a session: only inside transactions.
     options = {
-        "pool": {"min_size": 0, "max_size": ENVIRONMENT.database_connections, "timeout": 30},
+        "pool": {"min_size": 0, "max_size": ENVIRONMENT.database_connections, "max_idle": 60, "timeout": 30},
         "options": "-c statement_timeout=5s -c lock_timeout=4s -c idle_in_transaction_session_timeout=60s",
     }
     named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}

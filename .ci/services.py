@@ -1,7 +1,7 @@
 """Make, or remove, a database and its three roles on the PostgreSQL at 127.0.0.1:5432, with names of this run's own.
 
-    python .ci/services.py make   prints the environment for the tests, one NAME=value a line
-    python .ci/services.py remove NAME
+python .ci/services.py make   prints the environment for the tests, one NAME=value a line
+python .ci/services.py remove NAME
 """
 
 import os
@@ -21,7 +21,9 @@ def make() -> None:
     owner, app, across = f"{name}_owner", f"{name}_app", f"{name}_across"
     with psycopg.connect(ADMIN, autocommit=True) as admin:
         admin.execute(creation_sql(owner=owner, app=app, across=across))
-        admin.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(owner)))  # for the test database
+        admin.execute(
+            sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(owner))
+        )  # for the test database
         admin.execute(database_sql(owner=owner, database=name))
     host = ADMIN.partition("@")[2].partition("/")[0]
     print(f"DATABASE_URL=postgresql://{app}@{host}/{name}")
@@ -32,7 +34,9 @@ def make() -> None:
 
 def remove(name: str) -> None:
     with psycopg.connect(ADMIN, autocommit=True) as admin:
-        left = admin.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"%{name}%"]).fetchall()
+        left = admin.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE %s", [f"%{name}%"]
+        ).fetchall()
         for (database,) in left:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
         for role in (f"{name}_app", f"{name}_owner", f"{name}_across"):

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as ResolutionTimeout
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -172,7 +173,7 @@ class Outbound:
         try:
             with (
                 httpcore2.ConnectionPool(
-                    ssl_context=ssl.create_default_context(), network_backend=backend, max_connections=1
+                    ssl_context=_authorities(), network_backend=backend, max_connections=1
                 ) as pool,
                 pool.stream(method, url, headers=list((headers or {}).items()), content=content) as response,
             ):
@@ -204,6 +205,12 @@ def is_public(address: str) -> bool:
             return ip in _PUBLIC_6 and not any(ip in network for network in _NOT_PUBLIC_6)
         ip = embedded
     return not any(ip in network for network in _NOT_PUBLIC_4)
+
+
+@lru_cache(maxsize=1)
+def _authorities() -> ssl.SSLContext:
+    """Give the machine's trusted authorities, read once: they take longer to load than a request takes."""
+    return ssl.create_default_context()
 
 
 def _is_loopback(address: str) -> bool:

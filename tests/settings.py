@@ -4,9 +4,12 @@ Without DATABASE_URL the tests bring their own PostgreSQL: its address is known 
 addresses of the server and of the git host, which settings name.
 """
 
+import fcntl
+import itertools
 import os
 import socket
 from pathlib import Path
+from typing import IO
 
 from skillport.embedded.postgres import ACROSS, APP, OWNER, EmbeddedPostgres
 
@@ -17,8 +20,22 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-# Each of several parallel test processes has its own folder, database server and ports.
-FOLDER = Path(__file__).parents[1] / ".skillport" / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+def _own_folder() -> tuple[Path, IO[str]]:
+    """Take the first folder that no other test process has, until this one ends: database, copies and all lie there."""
+    for number in itertools.count():
+        folder = Path(__file__).parents[1] / ".skillport" / "tests" / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = (folder / "taken").open("w")
+        try:
+            fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            taken.close()
+        else:
+            return folder, taken
+    raise AssertionError
+
+
+FOLDER, _TAKEN = _own_folder()
 SERVER_PORT, GIT_HOST_PORT = _free_port(), _free_port()
 
 if "REDIS_URL" in os.environ:  # the services tier: a database of its own for each test process, from 8 on

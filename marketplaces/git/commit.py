@@ -6,7 +6,7 @@ Never `ls-tree -l` or a checkout: a copy without its large blobs would fail, or 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -15,6 +15,7 @@ from marketplaces.git.program import GitProgram
 from marketplaces.git.tree import TreeEntry
 
 _CHUNK: Final = 65536
+_LONGEST_PATH: Final = 4096  # PATH_MAX of Linux
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,22 @@ class CommitInfo:
 
 def describe(program: GitProgram, folder: Path, commit: str) -> CommitInfo:
     """Give what the commit says of itself."""
-    said = program.run(folder, "log", "-1", "--no-show-signature", "--format=%an%x00%cI%x00%s", commit)
-    author, committed_at, subject = said.decode("utf-8", "replace").rstrip("\n").split("\0")
-    return CommitInfo(author[:200], datetime.fromisoformat(committed_at), subject[:300])
+    with program.streaming(
+        folder, "log", "-1", "--no-show-signature", "--format=%an%x00%ct%x00%s", commit
+    ) as output:
+        said = output.read(_CHUNK)
+        while output.read(_CHUNK):
+            pass  # a message may be as large as the host likes; we show its beginning
+    author, seconds, subject = (*said.decode("utf-8", "replace").rstrip("\n").split("\0"), "", "")[:3]
+    return CommitInfo(author[:200], _time(seconds), subject[:300])
+
+
+def _time(seconds: str) -> datetime:
+    """Read git's timestamp; a commit may hold any nonsense, which is shown as the epoch."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def list_files(
@@ -41,11 +55,19 @@ def list_files(
     Raises `RepositoryTooLarge` at the first entry or byte too many, so that a tree bomb costs no more than the cap.
     """
     sizes = _sizes(program, folder, max_objects=4 * max_entries)
-    count = total = 0
-    with program.streaming(folder, "ls-tree", "-r", "-z", "--full-tree", commit) as output:
+    count = total = folders = 0
+    # SECURITY: `-t` shows the folders too. Ten levels of ten empty ones are 10^10, and without it nothing is said.
+    with program.streaming(folder, "ls-tree", "-r", "-t", "-z", "--full-tree", commit) as output:
         for record in _records(output):
             described, _, path = record.partition(b"\t")
-            mode, _, git_id = described.decode().split(" ")
+            mode, kind, git_id = described.decode().split(" ")
+            if kind == "tree":
+                folders += 1
+                if folders > 4 * max_entries:
+                    raise RepositoryTooLarge(
+                        "This repository has far more folders than files. Keep it smaller."
+                    )
+                continue
             entry = TreeEntry(path, mode, git_id, sizes.get(git_id))
             count, total = count + 1, total + (entry.size_bytes or 0)
             if count > max_entries:
@@ -70,7 +92,7 @@ def _sizes(program: GitProgram, folder: Path, *, max_objects: int) -> dict[str, 
     ]
     with program.streaming(folder, *arguments) as output:
         for number, line in enumerate(output):
-            kind, git_id, size = line.decode().split()
+            kind, git_id, size = _three(line.decode().split())
             if kind == "blob":
                 sizes[git_id] = int(size)
             if number > max_objects * 4:
@@ -80,11 +102,22 @@ def _sizes(program: GitProgram, folder: Path, *, max_objects: int) -> dict[str, 
     return sizes
 
 
+def _three(words: list[str]) -> list[str]:
+    """Give what git said of an object. Of a damaged one it says that it is missing: the copy is broken."""
+    if len(words) != 3:
+        raise FetchFailed
+    return words
+
+
 def _records(output: IO[bytes]) -> Iterator[bytes]:
     """Split at NUL without holding more than one record and one chunk."""
     rest = b""
     while chunk := output.read(_CHUNK):
         *records, rest = (rest + chunk).split(b"\0")
+        if any(len(record) > _LONGEST_PATH for record in (*records, rest)):
+            raise RepositoryTooLarge(
+                f"This repository has a path of more than {_LONGEST_PATH} bytes. Shorten it."
+            )
         yield from records
 
 
@@ -107,10 +140,13 @@ class BlobReader:
             self._to_git.write(git_id.encode() + b"\n")
             self._to_git.flush()
             header = self._from_git.readline().split()
-            if len(header) != 3 or header[1] != b"blob":
+            if len(header) != 3:
                 raise FetchFailed
+            # What is no blob is read all the same: what it left in the pipe would be taken for the next answer.
             content = self._from_git.read(int(header[2]))
-            self._from_git.read(1)
+            # SECURITY: a git that was ended has given the first part only, and reading says nothing about it.
+            if len(content) != int(header[2]) or self._from_git.read(1) != b"\n" or header[1] != b"blob":
+                raise FetchFailed
         except (BrokenPipeError, ValueError):
             raise FetchFailed from None
         return content

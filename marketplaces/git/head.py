@@ -5,6 +5,7 @@
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,6 +26,7 @@ from skillport.outbound import Answer, Outbound
 _MAX_BYTES: Final = 1024 * 1024
 _DEADLINE_SECONDS: Final = 20
 _SERVICE: Final = "/git-upload-pack"
+_LONGEST_PAUSE_SECONDS: Final = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,30 +107,34 @@ def _packets(body: bytes) -> Iterator[bytes]:
 
 
 def _length(digits: bytes) -> int:
-    try:
-        length = int(digits, 16)
-    except ValueError:
-        raise NoProtocolV2 from None
-    if len(digits) != 4 or 0 < length <= 4:
+    # SECURITY: `int` alone also reads "-009", and a list could lead back to its own beginning.
+    if not re.fullmatch(rb"[0-9a-fA-F]{4}", digits) or 0 < int(digits, 16) <= 4:
         raise NoProtocolV2
-    return length
+    return int(digits, 16)
 
 
 def _raise_for_status(answer: Answer, url: str) -> None:
-    if answer.status in {401, 403} and "retry-after" not in answer.headers:
+    if answer.status == 401 or (answer.status == 403 and "retry-after" not in answer.headers):
         raise CredentialRefused
     if answer.status == 404:
         raise RepositoryNotFound
     if answer.status in {403, 429} or (answer.status == 503 and "retry-after" in answer.headers):
-        seconds = answer.headers.get("retry-after", "")
-        raise RateLimited(int(seconds) if seconds.isdigit() else None)
+        raise RateLimited(_pause(answer.headers.get("retry-after", "")))
     if 300 <= answer.status < 400:
-        location = urljoin(url + _SERVICE, answer.headers.get("location", ""))
+        try:
+            location = urljoin(url + _SERVICE, answer.headers.get("location", ""))
+        except ValueError:
+            raise RepositoryError from None
         raise RepositoryMoved(location.removesuffix(_SERVICE))
     if answer.status != 200:
         raise RepositoryError
     if answer.headers.get("content-type", "").partition(";")[0] != "application/x-git-upload-pack-result":
         raise NotAGitHost
+
+
+def _pause(seconds: str) -> int | None:
+    """Give how long the host asks us to wait; None for a date, or for what is no number of seconds."""
+    return min(int(seconds), _LONGEST_PAUSE_SECONDS) if re.fullmatch(r"[0-9]{1,9}", seconds) else None
 
 
 def _choose(body: bytes, branch: str, url: str) -> Head:

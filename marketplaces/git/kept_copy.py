@@ -6,9 +6,12 @@ when the limit changed. The number of the fence is in the folder's name: a worke
 to a folder that nobody reads any more.
 """
 
+import contextlib
 import json
 import logging
+import os
 import shutil
+import uuid
 from pathlib import Path
 from typing import Final
 
@@ -49,21 +52,38 @@ class KeptCopy:
             logger.info("Fetching cold after a failed fetch into the kept copy")
             self._make()
             self._fetch(commit, connection)
-        self._mark(new=not warm)
+        try:
+            self._mark(new=not warm)
+        except OSError:  # a newer worker has taken the copy over
+            raise FetchFailed from None
 
     def delete(self) -> None:
         """Forget the copy; the next fetch is a cold one."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        # Put aside first: a folder in which somebody still writes cannot be removed at once, and would be in the way.
+        aside = self._folder / f"{uuid.uuid4().hex}.gone"
+        with contextlib.suppress(OSError):
+            self.path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def _take_over(self, fence: int) -> None:
-        """Rename the newest older copy to our own name and remove the others."""
+        """Go on with what the newest older copy holds, and remove all older ones."""
         self._folder.mkdir(parents=True, exist_ok=True)
         older = sorted((int(path.stem), path) for path in self._folder.glob("*.git") if path.stem.isdigit())
         for number, path in reversed(older):
-            if number < fence and not self.path.exists():
-                path.rename(self.path)
-            elif number < fence:
+            if number < fence:
+                if not self.path.exists():
+                    self._go_on_with(path)
                 shutil.rmtree(path, ignore_errors=True)
+        for path in self._folder.glob("*.gone"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _go_on_with(self, older: Path) -> None:
+        """Link the files of an older copy into our own folder. Renaming would take along a git that still writes."""
+        begun = self._folder / f"{uuid.uuid4().hex}.gone"
+        unfinished = shutil.ignore_patterns("*.lock", "tmp_*")
+        with contextlib.suppress(OSError):
+            shutil.copytree(older, begun, copy_function=os.link, ignore=unfinished)
+            begun.rename(self.path)
 
     def _usable(self) -> bool:
         """Tell whether fetching into the copy is worth a try."""
@@ -75,7 +95,7 @@ class KeptCopy:
                 and len(packs) < _MAX_PACKS
                 and sum(packs) <= _MAX_GROWTH * mark["first_bytes"]
             )
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, LookupError, TypeError):
             return False
 
     def _make(self) -> None:

@@ -42,6 +42,11 @@ class Processes:
             child.wait()
             record.unlink(missing_ok=True)
 
+    @staticmethod
+    def end(child: subprocess.Popen[bytes]) -> None:
+        """End a child and all that it has started."""
+        _end_group(child.pid)
+
     def stop(self) -> None:
         """End every running group, and those that are about to start."""
         self.stopping.set()

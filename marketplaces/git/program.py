@@ -52,7 +52,7 @@ class GitProgram:
     def run(self, folder: Path, *arguments: str, connection: "Connection | None" = None) -> bytes:
         """Run git in the bare repository `folder` and give its output.
 
-        Raises `FetchFailed` when git fails and `GitStopped` when it was ended from outside or took too long.
+        Raises `FetchFailed` when git fails, crashes or takes too long, and `GitStopped` when this process is ending.
         """
         with self.streaming(folder, *arguments, connection=connection) as output:
             return output.read()
@@ -65,25 +65,30 @@ class GitProgram:
         with self._started(folder, arguments, connection, stdin=subprocess.DEVNULL) as (child, said):
             assert child.stdout is not None  # noqa: S101 asked for below
             yield child.stdout
-            self._finish(child, said, arguments[0])
+            self._finish(child, said, arguments[0], connection)
 
     @contextlib.contextmanager
     def conversing(self, folder: Path, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         """Run git and give its input and output, to ask and read by turns."""
         with self._started(folder, arguments, None, stdin=subprocess.PIPE) as (child, _):
             assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018 asked for below
-            yield child.stdin, child.stdout
+            try:
+                yield child.stdin, child.stdout
+            except FetchFailed:
+                if self.processes.stopping.is_set():
+                    raise GitStopped from None
+                raise
 
     @contextlib.contextmanager
     def _started(
         self, folder: Path, arguments: tuple[str, ...], connection: "Connection | None", *, stdin: int
     ) -> Iterator[tuple[subprocess.Popen[bytes], "_Said"]]:
         with self.processes.started(
-            [*_LIMITED, "-C", str(folder), *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*_LIMITED, "-C", str(folder), "--git-dir=.", *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=environment(connection),
         ) as child:  # fmt: skip
             said = _Said(child)
-            overdue = threading.Timer(_SECONDS, child.kill)
+            overdue = threading.Timer(_SECONDS, self.processes.end, (child,))
             overdue.daemon = True
             overdue.start()
             try:
@@ -91,13 +96,16 @@ class GitProgram:
             finally:
                 overdue.cancel()
 
-    def _finish(self, child: subprocess.Popen[bytes], said: "_Said", command: str) -> None:
+    def _finish(
+        self, child: subprocess.Popen[bytes], said: "_Said", command: str, connection: "Connection | None"
+    ) -> None:
         code = child.wait()
         if code == 0:
             return
-        if code < 0 or self.processes.stopping.is_set():
+        if self.processes.stopping.is_set():
             raise GitStopped
-        logger.warning("git failed", extra={"command": command, "code": code, "said": said.last_words()})
+        words = connection.hiding(said.last_words()) if connection else said.last_words()
+        logger.warning("git failed", extra={"command": command, "code": code, "said": words})
         raise FetchFailed
 
 
@@ -127,6 +135,12 @@ class Connection:
 
     remote: Remote
     destination: Destination
+
+    def hiding(self, words: str) -> str:
+        """Give what a host said without our credential, which it may have said back to us."""
+        for secret in (self.remote.credential, (self.remote.authorization or "").removeprefix("Basic ")):
+            words = words.replace(secret, "[hidden]") if secret else words
+        return words
 
 
 def environment(connection: Connection | None) -> dict[str, str]:

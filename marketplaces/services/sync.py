@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db.models.functions import Now
 
 from marketplaces import progress
-from marketplaces.git.commit import BlobReader, describe, list_files
-from marketplaces.git.errors import GitStopped, RateLimited
+from marketplaces.git.commit import BlobReader, CommitInfo, describe, list_files
+from marketplaces.git.errors import FetchFailed, GitStopped, RateLimited
 from marketplaces.git.head import Head, Remote, ask_head
 from marketplaces.git.kept_copy import KeptCopy
 from marketplaces.git.program import Connection
@@ -24,7 +24,7 @@ from marketplaces.services import leases
 from marketplaces.services.leases import Lease, LeaseLost
 from marketplaces.services.publishing import publish
 from marketplaces.services.queue import POLL_SECONDS
-from marketplaces.services.storing import store_blobs
+from marketplaces.services.storing import Stored, store_blobs
 from marketplaces.services.worker import Worker
 from skillport.audit import log as audit
 from skillport.audit.actions import Action
@@ -92,14 +92,11 @@ def _import(lease: Lease, head: Head, remote: Remote, worker: Worker) -> None:
     )  # fmt: skip
     copy.fetch(head.commit, Connection(remote, worker.outbound.check(remote.url)))
     _tell(lease, Phase.READING)
-    info = describe(worker.git, copy.path, head.commit)
-    entries = list_files(worker.git, copy.path, head.commit, max_entries=MAX_ENTRIES, max_bytes=MAX_BYTES)
-    with BlobReader.opened(worker.git, copy.path) as reader:
-        catalog = read_catalog(entries, reader.read, LIMITS)
-        stored = store_blobs(
-            lease.organization_id, _git_ids(catalog), reader.read,
-            lambda done, total: _tell(lease, Phase.STORING, done, total),
-        )  # fmt: skip
+    try:
+        info, catalog, stored = _read(lease, head, worker, copy)
+    except FetchFailed:
+        copy.delete()  # what was fetched cannot be read, and would not be better the next time
+        raise
     _tell(lease, Phase.PUBLISHING)
     changes = publish(lease, commit=head.commit, info=info, catalog=catalog, stored=stored)
     progress.publish(
@@ -115,6 +112,21 @@ def _import(lease: Lease, head: Head, remote: Remote, worker: Worker) -> None:
         "Snapshot published",
         extra={"sync_run": lease.sync_run_id, "commit": head.commit, "skills": changes.skills},
     )
+
+
+def _read(lease: Lease, head: Head, worker: Worker, copy: KeptCopy) -> tuple[CommitInfo, Catalog, Stored]:
+    """Read the commit out of the copy and store its files."""
+    info = describe(worker.git, copy.path, head.commit)
+    entries = list_files(worker.git, copy.path, head.commit, max_entries=MAX_ENTRIES, max_bytes=MAX_BYTES)
+    with BlobReader.opened(worker.git, copy.path) as reader:
+        catalog = read_catalog(entries, reader.read, LIMITS)
+        stored = store_blobs(
+            lease.organization_id,
+            _git_ids(catalog),
+            reader.read,
+            lambda done, total: _tell(lease, Phase.STORING, done, total),
+        )
+    return info, catalog, stored
 
 
 def _tell(lease: Lease, phase: Phase, done: int = 0, total: int = 0) -> None:

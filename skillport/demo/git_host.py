@@ -56,8 +56,7 @@ class GitHost:
         class Handler(_Handler):
             git_host = host
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="git-host", daemon=True
         )
@@ -135,6 +134,13 @@ class GitHost:
     def _save(self) -> None:
         self._file.touch(mode=0o600)
         self._file.write_text(json.dumps(self._known, indent=1))
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Keep quiet: a client that goes away in the middle is none of the host's concern."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -26,7 +26,9 @@ def published(new_repository: NewRepository, worker: Worker) -> Cast:
 
 def add_connector(program: Path, home: Path, slug: str, key: str) -> None:
     address, header = f"{settings.SITE_URL}/{slug}/mcp", f"Authorization: Bearer {key}"
-    done = claude(program, home, "mcp", "add", "--transport", "http", "skillport", address, "--header", header)
+    done = claude(
+        program, home, "mcp", "add", "--transport", "http", "skillport", address, "--header", header
+    )
     assert done.returncode == 0, done.stderr
 
 

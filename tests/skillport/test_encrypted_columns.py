@@ -193,12 +193,13 @@ def test_a_form_does_not_offer_the_field(row: Marketplace) -> None:
     assert "slug" in everything.base_fields
     assert not {"credential", "webhook_secret"} & set(everything.base_fields)
     assert "credential" not in model_to_dict(row)
+    assert not EncryptedText(editable=True).editable  # whatever a model says
     with pytest.raises(FieldError, match="non-editable"):
         modelform_factory(Marketplace, fields=["credential"])
 
 
-# BUG (high): Django copies `row.field` from a fresh instance; the SealedText of that instance is then kept in place
-# of the bytes, and open(), put() on others and save() end in TypeError.
+# BUG (high): Django copies `row.field` from a fresh instance, so a SealedText lands where the bytes belong, and open() and
+# save() end in TypeError.
 def test_a_secret_survives_a_refresh_from_the_database(row: Marketplace) -> None:
     row.refresh_from_db()
     assert row.credential.open() == SECRET

@@ -159,8 +159,9 @@ def test_a_server_that_reads_slowly_is_left_at_the_deadline() -> None:
 
 def refusals(unknown: str) -> Iterator[SkillportError]:
     """Collect what is raised for hosts that are refused, unknown, closed, silent, rude and no HTTP servers."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        closed = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    unused = socket.socket()  # bound, so that nobody else gets the port, and never listening
+    unused.bind(("127.0.0.1", 0))
+    closed = f"http://127.0.0.1:{unused.getsockname()[1]}"
     allowed = Outbound(frozenset({Origin.parse(closed)}))
     for url in ("https://10.0.0.1/", "https://localhost/", unknown, closed):
         with pytest.raises(HostUnreachable) as refused:
@@ -175,6 +176,7 @@ def refusals(unknown: str) -> Iterator[SkillportError]:
             with listening(handler) as server, pytest.raises(HostUnreachable) as refused:
                 ask(server, scheme=scheme)
             yield refused.value
+    unused.close()
 
 
 def test_refused_unknown_closed_and_silent_hosts_give_one_and_the_same_error(

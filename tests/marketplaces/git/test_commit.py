@@ -1,14 +1,13 @@
-"""Reading a commit: what it says of itself, what it lists, and the bytes of its files."""
+"""Reading a commit: what it says of itself and what it lists."""
 
-import os
 import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from marketplaces.git.commit import BlobReader, CommitInfo, describe, list_files
-from marketplaces.git.errors import FetchFailed, GitStopped
+from marketplaces.git.commit import CommitInfo, describe, list_files
+from marketplaces.git.errors import FetchFailed
 from marketplaces.git.program import GitProgram
 from marketplaces.git.tree import EXECUTABLE, REGULAR, SUBMODULE, SYMLINK, TreeEntry
 from skillport.demo.git_host import git
@@ -19,14 +18,11 @@ from tests.marketplaces.git.builder import (
     Submodule,
     commit,
     contents,
-    feed,
     write_commit,
     write_object,
     write_tree,
 )
-from tests.marketplaces.git.watching import at_most
 
-NOBODY = "0" * 40
 WHEN = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 
 
@@ -199,68 +195,3 @@ def test_a_huge_message_is_not_read_into_memory(program: GitProgram, bare: Path)
     finally:
         tracemalloc.stop()
     assert peak < 2**20
-
-
-def test_blobs_are_read_in_any_order_and_more_than_once(program: GitProgram, bare: Path) -> None:
-    raw = [
-        b"",
-        b"\0",
-        b"\n",
-        bytes(range(256)) * 300,
-        os.urandom(2_000_000),
-        b"blob 3\nabc\n",
-        "é\r\n".encode(),
-    ]
-    ids = [feed(bare, "hash-object", "-w", "--stdin", content=one) for one in raw]
-    with BlobReader.opened(program, bare) as reader:
-        for number in [*range(len(raw)), *reversed(range(len(raw))), 4, 0, 4]:
-            assert reader.read(ids[number]) == raw[number]
-
-
-@pytest.mark.parametrize("what", [NOBODY, "5" * 40, "", "HEAD", "HEAD:a", "no such thing", "--help"])
-def test_what_is_no_blob_here_is_a_failed_fetch_and_the_next_one_is_read(
-    program: GitProgram, bare: Path, what: str
-) -> None:
-    blob = feed(bare, "hash-object", "-w", "--stdin", content=b"1")
-    with BlobReader.opened(program, bare) as reader:
-        with pytest.raises(FetchFailed):
-            reader.read(what)
-        assert reader.read(blob) == b"1"
-
-
-def test_a_tree_is_not_read_as_a_blob_and_what_follows_is_not_read_at_all(
-    program: GitProgram, bare: Path
-) -> None:
-    made = commit(bare, {"a": b"1"})
-    with BlobReader.opened(program, bare) as reader, at_most(5), pytest.raises(FetchFailed):
-        reader.read(made)
-
-
-def test_reading_from_a_git_that_was_ended_is_a_failed_fetch(program: GitProgram, bare: Path) -> None:
-    blob = feed(bare, "hash-object", "-w", "--stdin", content=b"1")
-    with BlobReader.opened(program, bare) as reader:
-        assert reader.read(blob) == b"1"
-        program.processes.stop()
-        for _ in range(3):
-            with pytest.raises(FetchFailed):
-                reader.read(blob)
-
-
-# The run was told as failed by the host, and was not taken up again, when it was we who stopped.
-def test_a_stop_while_files_are_read_is_told_as_such(program: GitProgram, bare: Path) -> None:
-    blob = feed(bare, "hash-object", "-w", "--stdin", content=b"1")
-    with pytest.raises(GitStopped), BlobReader.opened(program, bare) as reader:
-        program.processes.stop()
-        reader.read(blob)
-
-
-# A git that ends in the middle (stopped, out of time) gave the part that had come, and it was stored as the file.
-def test_half_a_blob_is_never_given_as_a_whole_one(
-    program: GitProgram, bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dying = tmp_path / "git"
-    dying.write_text("#!/bin/sh\nread -r id\nprintf '%s blob 10\\nhalf' \"$id\"\n")
-    dying.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with BlobReader.opened(program, bare) as reader, pytest.raises(FetchFailed):
-        reader.read("5" * 40)

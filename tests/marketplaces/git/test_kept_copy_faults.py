@@ -134,14 +134,15 @@ def test_an_older_worker_that_comes_late_does_not_take_the_newers_copy(
 def test_an_older_worker_that_is_still_fetching_does_not_disturb_the_newer(
     repository: Repository, copy: KeptCopy, program: GitProgram, hold_after: int, warm: bool
 ) -> None:
+    files = large_files()
     if warm:
-        copy.fetch(repository.commit(large_files()), repository.connection)
+        copy.fetch(repository.commit(files), repository.connection)
     with ThreadPoolExecutor(1) as pool, Relay(repository.url, hold_after=hold_after) as relay:
         there = connect(f"{relay.url}/acme/skills.git", repository.credential)
         older = pool.submit(copy.fetch, repository.commit(large_files()), there)
         assert relay.held.wait(10)
         newer = taken_over(copy, program, 2)
-        commit = repository.commit(large_files())
+        commit = repository.commit({**files, "f0": b"changed"})
         newer.fetch(commit, repository.connection)
         assert packs(newer) == 1 + warm  # made anew, it would have one
         relay.released.set()

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, Secret
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from skillport.key_ring import BadKeyRing, KeyRing
 from skillport.outbound import AddressInvalid, Origin
 
 
@@ -25,12 +26,11 @@ def _site_url(url: str) -> str:
         origin = Origin.parse(url)
     except AddressInvalid as error:
         raise ValueError(error.message) from None
-    plain = url.rstrip("/")
-    if plain.count("/") != 2:
+    if url.rstrip("/").count("/") != 2 or "?" in url or "#" in url:
         raise ValueError("give only scheme, host and port, as in https://skills.example.org")
     if origin.scheme == "http" and origin.host not in {"127.0.0.1", "localhost", "::1"}:
         raise ValueError("must begin with https:// (plain http is for loopback)")
-    return plain
+    return origin.plain
 
 
 def _database_url(url: SecretStr) -> SecretStr:
@@ -60,6 +60,13 @@ def _origins(text: str) -> frozenset[Origin]:
         raise ValueError(f"each entry is an origin, as in https://git.example.org: {error.message}") from None
 
 
+def _key_ring(text: str) -> KeyRing:
+    try:
+        return KeyRing.parse(text)
+    except BadKeyRing as error:
+        raise ValueError(f"{error} `echo k1:$(openssl rand -base64 32)` makes one") from None
+
+
 DatabaseURL = Annotated[SecretStr, AfterValidator(_database_url)]
 
 
@@ -76,7 +83,7 @@ class Environment(BaseSettings):
     secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(
         alias="SECRET_KEY", description="Signs sessions and forms. At least 50 random characters."
     )
-    encryption_keys: SecretStr = Field(
+    key_ring: Annotated[KeyRing, NoDecode, BeforeValidator(_key_ring)] = Field(
         alias="SKILLPORT_ENCRYPTION_KEYS",
         description="The key ring for stored secrets: `id:base64` of 32 bytes, newest first, separated by commas.",
     )
@@ -147,9 +154,9 @@ class _Variables(PydanticBaseSettingsSource):
         if path := os.environ.get(f"{name}_FILE"):
             try:
                 return Path(path).read_text().strip(), name, False
-            except OSError as error:
+            except (OSError, UnicodeDecodeError) as error:
                 raise BadEnvironment(
-                    f"Skillport cannot start: {name}_FILE: {error.strerror or 'not readable'}"
+                    f"Skillport cannot start: {name}_FILE: {getattr(error, 'strerror', None) or 'not readable'}"
                 ) from None
         return None, name, False
 

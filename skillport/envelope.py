@@ -94,6 +94,7 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
+        self._closed = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -102,12 +103,14 @@ class _Answer:
             added = [(name, value) for name, value in _HEADERS.items() if name not in present]
             own = (b"x-request-id", request_id.get().encode())
             message = {**message, "headers": [*message.get("headers", []), *added, own]}
+        self._closed = self._closed or message["type"] == "websocket.close"
         await self._send(message)
 
     async def refuse(self, scope: Scope, status: int, code: str, text: str) -> None:
         """Answer with an error, unless an answer has already begun."""
         if scope["type"] == "websocket":
-            await self._send({"type": "websocket.close", "code": 1011})
+            if not self._closed:
+                await self._send({"type": "websocket.close", "code": 1011})
             return
         if self.status:
             return

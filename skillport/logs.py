@@ -14,13 +14,15 @@ import structlog
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 HIDDEN: Final = "[hidden]"
-_SECRET_NAMES = re.compile(r"authorization|cookie|password|secret|token$|api_key|credential", re.IGNORECASE)
+_SECRET_NAMES = re.compile(
+    r"authorization|cookie|password|secret|token$|api[-_]?key|credential", re.IGNORECASE
+)
 _SECRETS: Final = [
-    (re.compile(r"\bsklp_([a-z]{2})_[0-9A-Za-z]+"), r"sklp_\1_" + HIDDEN),
+    (re.compile(r"sklp_([a-z]{2})_[0-9A-Za-z]+"), r"sklp_\1_" + HIDDEN),
     (re.compile(r"(/api/install/)[^\s/?\"']+"), r"\1" + HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 " + HIDDEN),
-    (re.compile(r"(https?://)[^\s/@\"']+@"), r"\1" + HIDDEN + "@"),
-    (re.compile(r"\b(gh[pousr]_|github_pat_|glpat-|gldt-)[\w-]+"), r"\1" + HIDDEN),
+    (re.compile(r"(://)[^\s/?#\"']+@"), r"\1" + HIDDEN + "@"),
+    (re.compile(r"(gh[pousr]_|github_pat_|glpat-|gldt-)[\w-]{16,}"), r"\1" + HIDDEN),
 ]
 
 
@@ -43,12 +45,14 @@ def _scrub_value(value: Any) -> Any:
         return scrub(value)
     if isinstance(value, Mapping):
         return {
-            name: HIDDEN if _SECRET_NAMES.search(str(name)) else _scrub_value(item)
+            scrub(str(name)): HIDDEN if _SECRET_NAMES.search(str(name)) else _scrub_value(item)
             for name, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [_scrub_value(item) for item in value]
-    return value
+    if value is None or isinstance(value, int | float):
+        return value
+    return scrub(repr(value))  # what the renderer would write of it
 
 
 def _add_request_id(

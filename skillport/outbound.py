@@ -21,7 +21,7 @@ from concurrent.futures import TimeoutError as ResolutionTimeout
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpcore2
 import idna
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _RESOLVE_SECONDS: Final = 5.0
 _CONNECT_SECONDS: Final = 5.0
+_PIECE_BYTES: Final = 16 * 1024
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]{0,252}[a-z0-9])?\.?", re.ASCII)
 
 # IANA special-purpose address registries, 2026-11; 168.63.129.16 is Azure's metadata and DNS address. Own lists,
@@ -92,7 +93,7 @@ class Origin:
             port = parts.port
         except ValueError:
             raise AddressInvalid from None
-        if parts.scheme not in {"https", "http"} or "@" in parts.netloc or not parts.hostname:
+        if parts.scheme not in {"https", "http"} or "@" in parts.netloc or not parts.hostname or port == 0:
             raise AddressInvalid
         return cls(
             parts.scheme, _plain_host(parts.hostname), port or (443 if parts.scheme == "https" else 80)
@@ -101,6 +102,11 @@ class Origin:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def plain(self) -> str:
+        """Give the origin as browsers write it: without the port that the scheme has anyway."""
+        return str(self).removesuffix(":443" if self.scheme == "https" else ":80")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ class Destination:
     @property
     def curl_resolve(self) -> str:
         """Give the pin in curl's `--resolve` form, which git takes as `http.curloptResolve`."""
+        if ":" in self.origin.host:
+            return ""  # curl cannot read a pin for an IPv6 literal, and never looks one up
         bracketed = (f"[{address}]" if ":" in address else address for address in self.addresses)
         return f"{self.origin.host}:{self.origin.port}:{','.join(bracketed)}"
 
@@ -151,7 +159,7 @@ class Outbound:
             if not (allowed or is_public(address)) or (origin.scheme == "http" and not _is_loopback(address)):
                 logger.warning("Refused an outbound address", extra={"host": origin.host, "address": address})
                 raise HostUnreachable
-        return Destination(url, origin, addresses)
+        return Destination(_plain_url(url, origin), origin, addresses)
 
     def request(
         self,
@@ -175,7 +183,9 @@ class Outbound:
                 httpcore2.ConnectionPool(
                     ssl_context=_authorities(), network_backend=backend, max_connections=1
                 ) as pool,
-                pool.stream(method, url, headers=list((headers or {}).items()), content=content) as response,
+                pool.stream(
+                    method, destination.url, headers=list((headers or {}).items()), content=content
+                ) as response,
             ):
                 body = _read_at_most(response.iter_stream(), max_bytes)
                 names = (
@@ -194,6 +204,13 @@ class Outbound:
                 "No usable answer", extra={"host": destination.origin.host, "fault": type(error).__name__}
             )
             raise HostUnreachable from None
+
+
+def _plain_url(url: str, origin: Origin) -> str:
+    """Write the address with the host that was checked, in ASCII: what connects must not read it in its own way."""
+    parts = urlsplit(url)
+    path, query = (quote(part, safe="/%:@!$&'()*+,;=~?") for part in (parts.path, parts.query))
+    return f"{origin.plain}{path}?{query}" if query else f"{origin.plain}{path}"
 
 
 def is_public(address: str) -> bool:
@@ -283,7 +300,9 @@ class _DeadlineStream(httpcore2.NetworkStream):
         return self._stream.read(max_bytes, _remaining(self._ends_at))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 the deadline decides
-        self._stream.write(buffer, _remaining(self._ends_at))
+        # In pieces: the backend begins its timeout anew with every send of a longer one.
+        for start in range(0, len(buffer), _PIECE_BYTES):
+            self._stream.write(buffer[start : start + _PIECE_BYTES], _remaining(self._ends_at))
 
     def close(self) -> None:
         self._stream.close()

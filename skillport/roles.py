@@ -54,18 +54,21 @@ def verify_application_role() -> None:
             """
             SELECT current_user, rolsuper, rolbypassrls,
                    EXISTS (SELECT FROM pg_class
-                           WHERE relnamespace = 'public'::regnamespace AND pg_has_role(relowner, 'USAGE')),
+                           WHERE relnamespace = 'public'::regnamespace AND pg_has_role(relowner, 'MEMBER')),
+                   EXISTS (SELECT FROM pg_roles WHERE (rolsuper OR rolbypassrls) AND rolname <> current_user
+                           AND pg_has_role(oid, 'MEMBER')),
                    EXISTS (SELECT FROM pg_roles WHERE rolname = %(across)s AND pg_has_role(oid, 'USAGE')),
                    EXISTS (SELECT FROM pg_roles WHERE rolname = %(across)s AND pg_has_role(oid, 'MEMBER'))
             FROM pg_roles WHERE rolname = current_user
             """,
             {"across": settings.DATABASE_ACROSS_ROLE},
         )
-        name, is_superuser, bypasses, owns_tables, inherits, may_cross = cursor.fetchone()
+        name, is_superuser, bypasses, owns_tables, may_rise, inherits, may_cross = cursor.fetchone()
     faults = {
         "is a superuser": is_superuser,
         "has BYPASSRLS": bypasses,
-        "owns tables or inherits the rights of a role that does": owns_tables,
+        "owns tables or may act as a role that does": owns_tables,
+        "may act as a superuser or as a role with BYPASSRLS": may_rise,
         f"inherits the rights of {settings.DATABASE_ACROSS_ROLE}": inherits,
         f"is not a member of {settings.DATABASE_ACROSS_ROLE}": not may_cross,
     }

@@ -15,7 +15,7 @@ ENVIRONMENT = read_environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 SITE_URL = ENVIRONMENT.site_url
 SECRET_KEY = ENVIRONMENT.secret_key.get_secret_value()
-ENCRYPTION_KEYS = ENVIRONMENT.encryption_keys
+KEY_RING = ENVIRONMENT.key_ring
 DATA_DIRECTORY = ENVIRONMENT.data_directory.absolute()
 WORKER_NAME = ENVIRONMENT.worker_name
 OUTBOUND_ALLOWED_ORIGINS = ENVIRONMENT.outbound_allow
@@ -70,6 +70,7 @@ def _database(url: str) -> dict[str, Any]:
     named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     return {
         "ENGINE": "django.db.backends.postgresql",
+        "CONN_HEALTH_CHECKS": True,  # a restart of PostgreSQL leaves the pool full of dead connections
         **{key: parts.pop(part, "") for key, part in named.items()},
         "OPTIONS": {**options, **parts},
     }

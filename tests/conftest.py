@@ -48,7 +48,7 @@ def django_db_setup(
     with django_db_blocker.unblock():
         with as_owner():
             databases = setup_databases(verbosity=0, interactive=False, serialized_aliases=set())
-        connection.ops.execute_sql_flush = _flush_as_owner  # type: ignore[method-assign]
+        connection.ops.execute_sql_flush = _flush_as_owner  # type: ignore[method-assign, assignment]
         yield
         with as_owner():
             teardown_databases(databases, verbosity=0)

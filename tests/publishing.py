@@ -26,7 +26,9 @@ def sync_now(owner: Principal, marketplace_id: UUID, worker: Worker) -> SyncRun:
         organization=owner.organization, marketplace_id=marketplace_id, trigger=Trigger.MANUAL, actor=owner
     )
     sync.run(organization_id=owner.organization_id, sync_run_id=run_id, worker=worker)
-    return until(lambda: _ended(owner, run_id))
+    ended = until(lambda: _ended(owner, run_id))
+    assert ended is not None
+    return ended
 
 
 def _ended(owner: Principal, run_id: int) -> SyncRun | None:

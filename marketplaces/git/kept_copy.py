@@ -106,7 +106,7 @@ class KeptCopy:
     def _fetch(self, commit: str, connection: Connection) -> None:
         self._program.run(
             self.path, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head",
-            f"--filter=blob:limit={self._blob_limit}", connection.remote.url, f"+{commit}:refs/skillport/head",
+            f"--filter=blob:limit={self._blob_limit}", connection.destination.url, f"+{commit}:refs/skillport/head",
             connection=connection,
         )  # fmt: skip
 

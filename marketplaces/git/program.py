@@ -153,7 +153,7 @@ def environment(connection: Connection | None) -> dict[str, str]:
     if connection is not None:
         settings["http.curloptResolve"] = connection.destination.curl_resolve
         if connection.remote.authorization:
-            settings[f"http.{connection.remote.url}.extraHeader"] = (
+            settings[f"http.{connection.destination.url}.extraHeader"] = (
                 f"Authorization: {connection.remote.authorization}"
             )
     built = {

@@ -120,6 +120,7 @@ class EmbeddedPostgres:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()
             raise EmbeddedPostgresError(
                 f"Another Skillport process already uses {self._folder}. Stop it first (Ctrl-C where it runs)."
             ) from None
@@ -240,7 +241,7 @@ class Nobody(Confinement):
         return self._user.pw_uid
 
     def _identity(self) -> dict[str, Any]:
-        return {"user": self._user.pw_uid, "group": self._user.pw_gid}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
 
 
 def confinement_here() -> Confinement:
@@ -278,8 +279,9 @@ def _is_postgres(pid: int, data: Path) -> bool:
     """Tell whether `pid` is (still) the server of `data`, and not a stranger who was given the same number."""
     with contextlib.suppress(OSError):
         # After its end the entry may stay as a zombie with an empty command line.
-        return str(data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return words[0].endswith(b"/postgres") and os.fsencode(data) in words
     done = subprocess.run(
         ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return str(data) in done.stdout
+    return f"/postgres -D {data} " in done.stdout

@@ -64,6 +64,7 @@ def test_the_commands_name_things_that_exist(compose: dict[str, Any]) -> None:
 def test_the_roles_script_makes_the_same_roles_as_ours(db: None, tmp_path: Path) -> None:
     script = tmp_path / "roles.sh"
     script.write_text((ROOT / "deploy" / "postgres-roles.sh").read_text().replace("skillport", NEW_NAME))
+    assert settings.EMBEDDED_POSTGRES is not None
     admin_url = settings.EMBEDDED_POSTGRES.url(ADMIN, "postgres")
     try:
         done = subprocess.run(

@@ -94,7 +94,6 @@ _OTHER_PORTS = [
     "https://public.example:65536/", "https://public.example:-1/", "https://public.example:4 43/",
     "https://public.example:443:22/", "https://public.example:0x1bb/", "https://public.example:٤٤٣/",
     "https://inside.example:8443/", "https://inside.example:22/",
-    # BUG (medium): read as the standard port; curl, and with it git, takes it at its word and leaves the pin.
     "https://public.example:0/", "https://inside.example:00/",
 ]  # fmt: skip
 

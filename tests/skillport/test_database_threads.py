@@ -218,8 +218,6 @@ def test_after_a_restart_of_postgresql_each_thread_fails_at_most_once() -> None:
     assert not failures_by_thread(share * 10)
 
 
-# BUG (medium): the pool hands out its dead connections one by one and each costs an answer, whoever is next: a full pool
-# means 10 errors, most of them in one thread. (Django's own requests fill the same pool.)
 def test_after_a_restart_with_a_full_pool_each_thread_fails_at_most_once_too() -> None:
     new_pool()
     sessions_at_once(settings.DATABASE_CONNECTIONS)

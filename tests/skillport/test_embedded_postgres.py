@@ -54,7 +54,6 @@ def test_a_second_process_on_the_same_folder_gets_one_sentence(clusters: Cluster
     assert said(first, "SELECT 1", database="postgres") == 1
 
 
-# BUG (low): the refused lock file stays open, which Python reports as a ResourceWarning.
 def test_whoever_was_refused_does_not_stop_the_others_server(clusters: Clusters, tmp_path: Path) -> None:
     first, second = clusters.new(tmp_path / "pg"), EmbeddedPostgres(tmp_path / "pg", durable=False)
     first.start()
@@ -96,7 +95,6 @@ def test_an_interrupted_first_start_is_begun_anew(clusters: Clusters, tmp_path: 
 
 STRANGERS = {
     "with nothing in common": lambda folder: ["sh", "-c", "echo here; exec sleep 1000"],
-    # BUG (medium): the path of the data anywhere in a stranger's command line makes it "our server".
     "that reads the log": lambda folder: ["tail", "-f", str(folder / "data.log")],
 }
 

@@ -79,7 +79,6 @@ def groups_of_root() -> Iterator[set[str]]:
     os.setgroups(before)
 
 
-# BUG (low): the server keeps root's supplementary groups, and with them may read what only those groups may.
 def test_the_server_keeps_none_of_roots_groups(groups_of_root: set[str], postgres: EmbeddedPostgres) -> None:
     status = Path(f"/proc/{postgres.pid}/status").read_text()
     groups = next(line for line in status.splitlines() if line.startswith("Groups:")).split()[1:]

@@ -149,7 +149,6 @@ def test_an_error_in_an_open_websocket_closes_it() -> None:
     assert exchange.sent[1]["code"] == 1011
 
 
-# BUG (low): a second close, after which the server itself fails with a RuntimeError.
 def test_an_error_after_a_websocket_was_closed_sends_nothing_more() -> None:
     closed: list[Message] = [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 4401}]
     assert ask(fails(RuntimeError(CANARY), *closed), kind="websocket").sent == closed

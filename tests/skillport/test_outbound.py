@@ -96,8 +96,6 @@ def test_pythons_own_opinion_would_let_some_of_them_through() -> None:
     assert {"224.0.0.1", "168.63.129.16", "ff02::1", "64:ff9b::a9fe:a9fe"} <= wrong
 
 
-# BUG (medium): the guard checks a cleaned-up host and then requests the address as it was written, so httpcore raises
-# TypeError for anything outside ASCII, and the guard's own assertion fails for a long form of an IPv6 address.
 @pytest.mark.parametrize(
     "url",
     [

@@ -145,7 +145,6 @@ def slow_reader(client: socket.socket, ended: threading.Event) -> None:
             return
 
 
-# BUG (low): SyncStream.write gives each send() the whole remaining time anew, so a slow reader stretches the deadline.
 def test_a_server_that_reads_slowly_is_left_at_the_deadline() -> None:
     with listening(slow_reader) as server:
         began = time.monotonic()

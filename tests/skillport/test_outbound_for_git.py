@@ -38,7 +38,6 @@ def test_git_goes_to_the_pinned_addresses_of_a_name_that_does_not_exist(tmp_path
         assert server.connections() == 2
 
 
-# BUG (medium): curl cannot parse a pin whose host is an IPv6 address (in brackets or without), and git gives up.
 def test_git_reaches_a_host_that_is_written_as_an_ipv6_address(tmp_path: Path) -> None:
     with listening(NOT_FOUND, "::1") as server:
         url = f"http://[::1]:{server.port}"

@@ -66,8 +66,6 @@ def test_the_owner_is_refused(roles: ThrowawayRoles) -> None:
     assert f"database role {owner['user']}: it owns tables or" in message
 
 
-# BUG (medium): only what the role *inherits* is asked. A member with NOINHERIT becomes the owner or a superuser by one
-# SET ROLE, and can then switch row-level security off, or drop the audit log's protection.
 @pytest.mark.parametrize("greater", ["owner", "superuser", "bypassing"])
 def test_a_role_that_may_become_a_greater_one_is_refused(roles: ThrowawayRoles, greater: str) -> None:
     other = {

@@ -56,6 +56,7 @@ def django_db_setup(
 
 def owner_connection() -> psycopg.Connection:
     """Connect to the test database as the role that owns its tables."""
+    assert settings.DATABASE_OWNER_URL is not None
     return psycopg.connect(
         settings.DATABASE_OWNER_URL.get_secret_value(), dbname=connection.settings_dict["NAME"]
     )

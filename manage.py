@@ -19,7 +19,6 @@ EMBEDDED_LOCK = "requirements-embedded.txt"
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skillport.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command in LOCKS:
         check_prerequisites()
@@ -27,6 +26,7 @@ def main() -> None:
             bootstrap(command)
     if command == "test":
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[2:]])  # noqa: S606 our own interpreter
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skillport.settings")
     try:
         from django.core.management import execute_from_command_line
     except ImportError as error:
@@ -99,7 +99,7 @@ def make_environment(folder: Path) -> None:
 def install(python: Path, lock: Path) -> None:
     # The embedded database's Python code is never run, only its binaries, so its dependencies are not wanted.
     extra = ["--no-deps", "--only-binary", ":all:"] if lock.name == EMBEDDED_LOCK else []
-    arguments = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", *extra]
+    arguments = ["-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes", *extra]
     if subprocess.run([python, *arguments, "-r", lock], check=False).returncode == 0:
         return
     if extra:

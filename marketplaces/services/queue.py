@@ -49,6 +49,15 @@ def hint_on_commit(organization_id: UUID, sync_run_id: int) -> None:
     transaction.on_commit(lambda: _hint(organization_id, sync_run_id), robust=True)
 
 
+def hint_at_next(organization_id: UUID, marketplace_id: UUID) -> None:
+    """Hint at the run that waited for another run of the same marketplace to end."""
+    with within(organization_id):
+        runs = SyncRun.objects.for_organization(organization_id).filter(marketplace_id=marketplace_id)
+        waiting = runs.filter(state=RunState.QUEUED).values_list("pk", flat=True).first()
+    if waiting is not None:
+        _hint(organization_id, waiting)
+
+
 def sweep() -> int:
     """Hint again at every run that waits, or whose worker stopped renewing its lease. Gives how many."""
     with across_organizations(reason="sweep waiting sync runs"):

@@ -20,7 +20,7 @@ from marketplaces.manifest.catalog import read_catalog
 from marketplaces.manifest.limits import Limits
 from marketplaces.manifest.plan import Catalog
 from marketplaces.models import Marketplace, Phase, RunState
-from marketplaces.services import leases
+from marketplaces.services import leases, queue
 from marketplaces.services.leases import Lease, LeaseLost
 from marketplaces.services.publishing import publish
 from marketplaces.services.queue import POLL_SECONDS
@@ -57,6 +57,8 @@ def run(*, organization_id: UUID, sync_run_id: int, worker: Worker) -> None:
         except Exception:
             logger.exception("Sync failed unexpectedly", extra={"sync_run": sync_run_id})
             _fail(lease, _Unexpected())
+    if not worker.git.processes.stopping.is_set():
+        queue.hint_at_next(lease.organization_id, lease.marketplace_id)
 
 
 class _Unexpected(SkillportError):

@@ -9,9 +9,10 @@ from django.db.models.functions import Now
 from marketplaces.git.commit import CommitInfo
 from marketplaces.manifest.plan import Catalog
 from marketplaces.models import Marketplace, Phase, SyncRun, Trigger
-from marketplaces.services import leases, queue
+from marketplaces.services import leases, queue, sync
 from marketplaces.services.leases import LeaseLost
 from marketplaces.services.publishing import publish
+from marketplaces.services.worker import Worker
 from skillport.scoping import within
 from tests.cast import Cast
 from tests.publishing import bind
@@ -147,3 +148,19 @@ def test_a_marketplace_is_polled_once_when_its_time_has_come(waiting: tuple[Cast
         marketplace_id = Marketplace.objects.for_organization(cast.acme).get().pk
     assert queue.poll_due() == [(cast.acme.pk, marketplace_id)]
     assert queue.poll_due() == []
+
+
+def test_a_run_that_had_to_wait_is_hinted_at_when_the_other_has_ended(
+    waiting: tuple[Cast, int], worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast, run = waiting
+    hinted: list[int] = []
+    monkeypatch.setattr(queue, "_hint", lambda _organization_id, sync_run_id: hinted.append(sync_run_id))
+    first = take(cast, run)
+    assert first is not None
+    next_run = queue.request_sync(
+        organization=cast.acme, marketplace_id=first.marketplace_id, trigger=Trigger.WEBHOOK, actor=cast.alice
+    )
+    end_lease(cast, run)
+    sync.run(organization_id=cast.acme.pk, sync_run_id=run, worker=worker)
+    assert hinted == [next_run]

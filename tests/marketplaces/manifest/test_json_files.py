@@ -10,7 +10,7 @@ def test_a_byte_order_mark_is_tolerated():
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
-        (b'{\n  "a": 1,\n}', "line 3, column 1"),
+        (b'{\n  "a": 1\n  "b": 2}', "line 3, column 3"),
         (b"", "line 1, column 1"),
         (b'{\n"a": "\xff"}', "not UTF-8 at line 2, column 7"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "“c” stands twice"),

@@ -24,4 +24,4 @@ RUN SITE_URL=https://build.invalid SECRET_KEY=only-to-collect-static-files-only-
     DATABASE_URL=postgresql://build@/build python manage.py collectstatic --noinput
 USER 10001
 EXPOSE 8000
-CMD ["uvicorn", "skillport.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-server-header", "--proxy-headers"]
+CMD ["uvicorn", "skillport.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-server-header", "--proxy-headers", "--timeout-graceful-shutdown", "5"]

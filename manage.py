@@ -7,9 +7,11 @@ Every other command expects an installed environment.
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
@@ -54,12 +56,13 @@ def check_prerequisites() -> None:
         said = subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         stop("Skillport needs git 2.39.4 or newer, and there is none on PATH. Install the package `git`.")
-    numbers = said.split()[2].split(".")
-    version = tuple(int(number) for number in numbers[:3] if number.isdigit())
-    if version < OLDEST_GIT:
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
+    if found is None:
         stop(
-            f"Skillport needs git 2.39.4 or newer (security fixes); this is {'.'.join(numbers[:3])}. Update git."
+            f"Skillport needs git 2.39.4 or newer, and `git version` does not say which it is: {said.strip()[:80]!r}."
         )
+    if tuple(int(number or 0) for number in found.groups()) < OLDEST_GIT:
+        stop(f"Skillport needs git 2.39.4 or newer (security fixes); this is {found[0]}. Update git.")
 
 
 def bootstrap(command: str) -> None:
@@ -68,21 +71,36 @@ def bootstrap(command: str) -> None:
     if not os.environ.get("DATABASE_URL"):
         locks.append(HERE / EMBEDDED_LOCK)
     wanted = {lock.name: hashlib.sha256(lock.read_bytes()).hexdigest() for lock in locks}
-    folder = HERE / ".venv"
+    folder = (HERE / ".venv").resolve()  # it may be a link to where there is room
     python = folder / "bin" / "python"
     made = folder / ".made"  # written last: a half-made environment is made anew
-    if not made.exists():
+    # So is one whose Python has been removed or replaced since by another version.
+    if not made.exists() or made.read_text() != version_of(python):
         say(f"Making {folder} with Python {sys.version.split()[0]} (once, about a minute) …")
         make_environment(folder)
-        made.touch()
+        made.write_text(version_of(python))
     for lock in locks:
         stamp = folder / f".{lock.name}.sha256"
         if not stamp.exists() or stamp.read_text() != wanted[lock.name]:
             say(f"Installing {lock.name} …")
             install(python, lock)
             stamp.write_text(wanted[lock.name])
-    if Path(sys.prefix).resolve() != folder:
-        os.execv(python, [str(python), *sys.argv])  # noqa: S606 the interpreter that was just made
+    came_from = os.environ.pop("SKILLPORT_WENT_ON_IN", "")
+    if Path(sys.prefix).resolve() == folder:
+        return
+    if came_from == str(folder):
+        stop(f"{python} is not a Python of its own environment. Remove {folder}, then run this again.")
+    os.environ["SKILLPORT_WENT_ON_IN"] = str(folder)
+    os.execv(python, [str(python), *sys.argv])  # noqa: S606 the interpreter that was just made
+
+
+def version_of(python: Path) -> str:
+    """Give the version of an interpreter, '' when it does not run."""
+    asked = [str(python), "-c", "import sys; print(*sys.version_info[:2])"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
 
 
 def make_environment(folder: Path) -> None:
@@ -116,7 +134,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def stop(text: str) -> None:
+def stop(text: str) -> NoReturn:
     raise SystemExit(text)
 
 

@@ -7,13 +7,11 @@ from django.db import connection
 
 from skillport import tokens
 from skillport.errors import SkillportError
-from skillport.principal import Door, OrganizationRef, Principal, Role, Scope
+from skillport.organizations.credentials import COLUMNS, principal_of_row
+from skillport.principal import Door, Principal, Scope
 from skillport.tokens import Prefix
 
-_QUERY = """
-    SELECT organization_id, organization_slug, organization_name, membership_id, user_id, email, name, role, scopes
-    FROM principal_of(%s, %s)
-"""
+_QUERY = f"SELECT {COLUMNS} FROM principal_of(%s, %s)"  # noqa: S608 a constant
 
 
 class Unauthenticated(SkillportError):
@@ -21,6 +19,7 @@ class Unauthenticated(SkillportError):
 
     code = "unauthenticated"
     status = 401
+    headers = {"www-authenticate": 'Bearer realm="skillport"'}
     message = "Send a valid API key of this organization as `Authorization: Bearer <key>`."
 
 
@@ -32,7 +31,9 @@ class ScopeMissing(SkillportError):
         super().__init__(
             f"This key may not be used here: it lacks the scope {scope}. Make a key that has it."
         )
-        self.scope = scope
+        self.headers = {
+            "www-authenticate": f'Bearer realm="skillport", error="insufficient_scope", scope="{scope}"'
+        }
 
 
 def principal_of_bearer(*, header: str, slug: str, door: Door) -> Principal:
@@ -45,17 +46,7 @@ def principal_of_bearer(*, header: str, slug: str, door: Door) -> Principal:
         row = cursor.fetchone()
     if row is None:
         raise Unauthenticated
-    known = frozenset(Scope)
-    return Principal(
-        organization=OrganizationRef(pk=row[0], slug=row[1], name=row[2]),
-        membership_id=row[3],
-        user_id=row[4],
-        email=row[5],
-        name=row[6],
-        role=Role(row[7]),
-        scopes=frozenset(Scope(scope) for scope in row[8] if scope in known),
-        door=door,
-    )
+    return principal_of_row(row, door=door)
 
 
 def require(principal: Principal, scope: Scope) -> None:

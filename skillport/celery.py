@@ -16,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skillport.settings")
 app = Celery("skillport")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.set_default()  # in every thread: what Celery calls current is current in one thread only
 
 
 @worker_init.connect
@@ -23,6 +24,7 @@ def _begin(**_: object) -> None:
     """Refuse to work as a role that the walls would not hold; take up what this worker left when it was killed."""
     # Models can be imported only once Celery has set Django up.
     from marketplaces.services import leases
+    from marketplaces.services.external.leases import release_mirrors_of
     from marketplaces.services.worker import this_worker
     from skillport.roles import verify_application_role
 
@@ -32,6 +34,7 @@ def _begin(**_: object) -> None:
         raise SystemExit(error.message) from None
     this_worker().git.processes.end_leftovers()
     leases.release_those_of(this_worker().name)
+    release_mirrors_of(this_worker().name)
 
 
 @worker_shutting_down.connect

@@ -6,6 +6,7 @@ Every value may also come from a file: `NAME_FILE=/run/secrets/name` (as Docker 
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from skillport.key_ring import BadKeyRing, KeyRing
 from skillport.outbound import AddressInvalid, Origin
+from skillport.txt_records import NameServer
 
 
 class BadEnvironment(SystemExit):
@@ -31,6 +33,21 @@ def _site_url(url: str) -> str:
     if origin.scheme == "http" and origin.host not in {"127.0.0.1", "localhost", "::1"}:
         raise ValueError("must begin with https:// (plain http is for loopback)")
     return origin.plain
+
+
+def _issuer(url: str) -> str:
+    try:
+        Origin.parse(url)
+    except AddressInvalid as error:
+        raise ValueError(error.message) from None
+    return url.rstrip("/")
+
+
+def _email_url(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"smtp", "smtp+tls", "smtps"} or not parts.hostname:
+        raise ValueError("give smtp://, smtp+tls:// (STARTTLS) or smtps://, with host and port")
+    return url
 
 
 def _database_url(url: SecretStr) -> SecretStr:
@@ -60,6 +77,15 @@ def _origins(text: str) -> frozenset[Origin]:
         raise ValueError(f"each entry is an origin, as in https://git.example.org: {error.message}") from None
 
 
+def _name_servers(text: str) -> tuple[NameServer, ...]:
+    try:
+        return tuple(NameServer.parse(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise ValueError(
+            "each entry is an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
+        ) from None
+
+
 def _key_ring(text: str) -> KeyRing:
     try:
         return KeyRing.parse(text)
@@ -85,7 +111,8 @@ class Environment(BaseSettings):
     )
     key_ring: Annotated[KeyRing, NoDecode, BeforeValidator(_key_ring)] = Field(
         alias="SKILLPORT_ENCRYPTION_KEYS",
-        description="The key ring for stored secrets: `id:base64` of 32 bytes, newest first, separated by commas.",
+        description="The key ring for stored secrets: `id:base64` of 32 bytes, newest first, separated by commas. "
+        "Sessions are sealed too: taking a key away ends those that it sealed.",
     )
     database_url: DatabaseURL = Field(
         alias="DATABASE_URL", description="PostgreSQL as the application role, which owns nothing."
@@ -108,6 +135,60 @@ class Environment(BaseSettings):
         alias="REDIS_URL",
         description="Redis for the task queue and live progress. Without it, everything runs in one process.",
     )
+    google_client_id: str = Field(
+        default="",
+        alias="GOOGLE_CLIENT_ID",
+        description="The deployment's OpenID client at Google. Without it, nobody signs in with Google.",
+    )
+    google_client_secret: SecretStr | None = Field(
+        default=None, alias="GOOGLE_CLIENT_SECRET", description="The secret of that client."
+    )
+    google_issuer: Annotated[str, AfterValidator(_issuer)] = Field(
+        default="https://accounts.google.com",
+        alias="GOOGLE_ISSUER",
+        description="Google's issuer. Another one only to try Skillport against a stand-in.",
+    )
+    entra_host: Annotated[str, AfterValidator(_issuer)] = Field(
+        default="https://login.microsoftonline.com",
+        alias="ENTRA_HOST",
+        description="Where Microsoft Entra's issuers are. Another one for a national cloud.",
+    )
+    local_accounts: bool = Field(
+        default=True,
+        alias="SKILLPORT_LOCAL_ACCOUNTS",
+        description="Whether people whom `create_owner` made may sign in with a password and a second factor.",
+    )
+    founders: Literal["everyone", "operators"] = Field(
+        default="everyone",
+        alias="SKILLPORT_FOUNDERS",
+        description="Who may create organizations: `everyone` who signs in, or `operators` (`create_owner --operator`).",
+    )
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=0,
+        alias="SKILLPORT_TRUSTED_PROXIES",
+        description="How many proxies in front of Skillport add to X-Forwarded-For. 0: the header is not believed.",
+    )
+    email_url: Annotated[SecretStr, AfterValidator(_email_url)] | None = Field(
+        default=None,
+        alias="EMAIL_URL",
+        description="Where mail goes, as in smtp+tls://user:password@mail.example.org:587. Without it, mail is printed.",
+    )
+    email_from: str = Field(
+        default="Skillport <skillport@localhost>",
+        alias="EMAIL_FROM",
+        description="The sender of Skillport's mail.",
+    )
+    most_stored_megabytes: PositiveInt = Field(
+        default=10_240,
+        alias="SKILLPORT_MOST_STORED_MEGABYTES",
+        description="How many megabytes of files an organization may store, with what is kept of old snapshots. `set_quota` "
+        "gives one organization a limit of its own.",
+    )
+    most_marketplaces: PositiveInt = Field(
+        default=100,
+        alias="SKILLPORT_MOST_MARKETPLACES",
+        description="How many repositories an organization may bind. `set_quota` gives one organization a limit of its own.",
+    )
     data_directory: Path = Field(
         default=Path(".skillport"),
         alias="SKILLPORT_DATA",
@@ -123,6 +204,12 @@ class Environment(BaseSettings):
         default=frozenset(),
         alias="SKILLPORT_OUTBOUND_ALLOW",
         description="Origins outside the public internet that may be contacted, separated by spaces.",
+    )
+    dns_servers: Annotated[tuple[NameServer, ...], NoDecode, BeforeValidator(_name_servers)] = Field(
+        default=(),
+        alias="SKILLPORT_DNS_SERVERS",
+        description="The name servers that are asked about organizations' domains, separated by spaces. Without it, the "
+        "machine's own.",
     )
     log_format: Literal["json", "console"] = Field(
         default="json", alias="SKILLPORT_LOG_FORMAT", description="`json` for machines, `console` for people."

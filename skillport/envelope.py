@@ -8,12 +8,13 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
+from skillport.errors import InternalError, SkillportError, Unavailable
 from skillport.logs import request_id, scrub
 
 logger = logging.getLogger("skillport.access")
@@ -24,7 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_PROBES: Final = {"/livez", "/readyz"}  # asked by address, not by name
+PROBES: Final = {"/livez", "/readyz"}  # asked by address, not by name: `skillport/probes.py` answers them
 # No inline script or style on any page, nothing from elsewhere, and nobody may frame us.
 _CONTENT_SECURITY_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -36,7 +37,23 @@ _HEADERS: Final = {
     b"referrer-policy": b"same-origin",
     b"cache-control": b"no-store, private",
 }
+# For what keeps answers although it was told not to.
+_VARY: Final = (b"vary", b"Authorization, Cookie")
 AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
+
+
+class WrongHost(SkillportError):
+    code = "wrong_host"
+    status = 421
+    message = "This server does not answer for that host name. Use the address that you were given."
+
+
+class BadAddress(SkillportError):
+    """PostgreSQL stores a NUL character nowhere, so nothing can have such a name."""
+
+    code = "bad_address"
+    status = 400
+    message = "This address holds a NUL character. No name has one: leave it out."
 
 
 class Envelope:
@@ -68,24 +85,22 @@ class Envelope:
 
     async def _pass_on(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        if host.lower() != self._host and scope["path"] not in _PROBES:
-            await answer.refuse(scope, 421, "wrong_host", "This server does not answer for that host name.")
+        if host.lower() != self._host and scope["path"] not in PROBES:
+            await answer.refuse(scope, WrongHost())
+            return
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            await answer.refuse(scope, BadAddress())
             return
         try:
             await self._application(scope, receive, answer)
+        except SkillportError as error:
+            await answer.refuse(scope, error)
         except AWAY:
             logger.exception("The database is away")
-            await answer.refuse(
-                scope, 503, "unavailable", "Skillport cannot reach its database. Try again in a few seconds."
-            )
+            await answer.refuse(scope, Unavailable())
         except Exception:
             logger.exception("Unhandled error")
-            await answer.refuse(
-                scope,
-                500,
-                "internal_error",
-                "Something went wrong inside Skillport. The log has the details.",
-            )
+            await answer.refuse(scope, InternalError())
 
 
 class _Answer:
@@ -101,12 +116,14 @@ class _Answer:
             self.status = message["status"]
             present = {name.lower() for name, _ in message.get("headers", [])}
             added = [(name, value) for name, value in _HEADERS.items() if name not in present]
+            if b"cache-control" not in present:
+                added.append(_VARY)
             own = (b"x-request-id", request_id.get().encode())
             message = {**message, "headers": [*message.get("headers", []), *added, own]}
         self._closed = self._closed or message["type"] == "websocket.close"
         await self._send(message)
 
-    async def refuse(self, scope: Scope, status: int, code: str, text: str) -> None:
+    async def refuse(self, scope: Scope, error: SkillportError) -> None:
         """Answer with an error, unless an answer has already begun."""
         if scope["type"] == "websocket":
             if not self._closed:
@@ -114,18 +131,37 @@ class _Answer:
             return
         if self.status:
             return
-        body = json.dumps({"error": {"code": code, "message": text}}).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        if status == 503:
-            headers.append((b"retry-after", b"5"))
-        await self({"type": "http.response.start", "status": status, "headers": headers})
-        await self({"type": "http.response.body", "body": body})
+        await send_json(self, error.status, error.as_json(), error.headers)
 
 
 class AtMost:
     """Lets a fixed number of requests into an application at once; the others wait their turn.
 
-    Each of Django's requests holds a thread and a connection, so more at once would only fail later.
+    Each of Django's requests holds a thread and a connection, so more at once would only fail later. An answer is
+    taken whole and sent after its place is free again: how fast a client reads is nobody else's business.
+    """
+
+    def __init__(self, application: Application, *, limit: int) -> None:
+        self._application = application
+        self._places = asyncio.Semaphore(limit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        async with self._places:
+            await self._application(scope, receive, keep)
+        for message in answer:
+            await send(message)
+
+
+class AtMostAsTheyCome:
+    """Lets a fixed number of requests into an application at once, and passes their answers on piece by piece.
+
+    For what waits long for somebody else and holds no connection meanwhile: beside `AtMost`, so that it holds up only
+    its own kind. Answers have to be short, because a client that reads slowly keeps its place.
     """
 
     def __init__(self, application: Application, *, limit: int) -> None:
@@ -135,3 +171,12 @@ class AtMost:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._places:
             await self._application(scope, receive, send)
+
+
+async def send_json(send: Send, status: int, told: object, headers: Mapping[str, str] = {}) -> None:
+    """Send a whole answer: `told` as JSON."""
+    body = json.dumps(told).encode()
+    sent = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    pairs = [(name.encode(), value.encode()) for name, value in sent.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})

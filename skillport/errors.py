@@ -4,18 +4,20 @@ Each error is defined beside the function that raises it. Doors (REST, pages, MC
 this base in one place each; nothing else is ever shown to a client.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
 class SkillportError(Exception):
     """Something a caller can act on.
 
-    `code` is stable and for machines; `status` is the HTTP status; `message` is for people, says what to do
-    next, and holds no secret and no identifier of another organization.
+    `code` is stable and for machines; `status` is the HTTP status, with what `headers` belong to it; `message` is
+    for people, says what to do next, and holds no secret and no identifier of another organization.
     """
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 400
+    headers: Mapping[str, str] = {}
     message: str = "This did not work."
 
     def __init__(self, message: str | None = None) -> None:
@@ -34,3 +36,23 @@ class NotFound(SkillportError):
     code = "not_found"
     status = 404
     message = "There is nothing here that you may see. Check the name, or ask an administrator of your organization."
+
+
+class Unavailable(SkillportError):
+    """The database does not answer."""
+
+    code = "unavailable"
+    status = 503
+    headers = {"retry-after": "5"}
+    message = "Skillport cannot reach its database. Try again in a few seconds."
+
+
+class InternalError(SkillportError):
+    """Nobody foresaw this."""
+
+    code = "internal_error"
+    status = 500
+    message = (
+        "Something went wrong inside Skillport. Try again; if it stays so, give the operator of this deployment the "
+        "request id (X-Request-Id)."
+    )

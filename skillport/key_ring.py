@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from skillport.errors import SkillportError
 
+NO_ORGANIZATION: Final = UUID(int=0)  # for what belongs to a person
 _VERSION: Final = 1
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12

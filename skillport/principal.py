@@ -1,6 +1,7 @@
 """Who is acting, inside which organization, and through which door: plain values that every door builds."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -21,11 +22,16 @@ class Scope(StrEnum):
     SKILLS_READ = "skills:read"
     SKILLS_INSTALL = "skills:install"
     CONNECTOR = "connector"
+    MEMBERS_READ = "members:read"
+    MEMBERS_MANAGE = "members:manage"
+    SIGN_IN_MANAGE = "sign-in:manage"
+    MARKETPLACES_MANAGE = "marketplaces:manage"
 
 
 class Door(StrEnum):
     """Through which a principal came; recorded with every audit event."""
 
+    PAGE = "page"
     API = "api"
     CONNECTOR = "connector"
     INSTALL = "install"
@@ -33,6 +39,11 @@ class Door(StrEnum):
     COMMAND_LINE = "command-line"
     WORKER = "worker"
     WEBHOOK = "webhook"
+
+
+def called(name: str, email: str) -> str:
+    """Say whom people see where somebody is named: a provider may tell neither a name nor an address."""
+    return name or email or "Somebody without a name"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,8 +68,12 @@ class Principal:
     email: str
     name: str
     role: Role
+    groups: frozenset[UUID] = frozenset()
     scopes: frozenset[Scope]
     door: Door
+    confirmed_at: datetime | None = (
+        None  # when a person last proved who they are; None: no person is at the door
+    )
 
     @property
     def organization_id(self) -> UUID:
@@ -71,7 +86,7 @@ class Principal:
 
     @property
     def actor_name(self) -> str:
-        return self.name or self.email
+        return called(self.name, self.email)
 
     def may(self, scope: Scope) -> bool:
         """Tell whether this credential carries `scope`."""

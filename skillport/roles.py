@@ -5,11 +5,21 @@ app      what runs. Owns nothing; becomes `across` only by asking, for one trans
 across   sees every organization's rows. Nobody signs in as it.
 """
 
+from typing import Final
+
 from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
 from skillport.errors import SkillportError
+
+# How long the application may hold up others. Kept with the role, because a pooler such as PgBouncer takes no settings
+# from a client that connects, and gives one client's session to the next.
+_LIMITS: Final = {
+    "statement_timeout": "5s",
+    "lock_timeout": "4s",
+    "idle_in_transaction_session_timeout": "60s",
+}
 
 
 class WrongDatabaseRole(SkillportError):
@@ -35,6 +45,7 @@ def creation_sql(*, owner: str, app: str, across: str) -> str:
         + create(owner, "LOGIN INHERIT")
         + create(app, "LOGIN NOINHERIT")
         + f"GRANT {names[0]} TO {names[1]}, {names[2]};\n"
+        + "".join(f"ALTER ROLE {names[2]} SET {name} = '{limit}';\n" for name, limit in _LIMITS.items())
     )
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_CHARACTERS = 43  # 62**43 > 2**256
+_LONG_ENOUGH = 16
 _CHECKSUM_CHARACTERS = 6
 
 
@@ -20,6 +21,7 @@ class Prefix(StrEnum):
 
     API_KEY = "sklp_ak"
     INSTALL_TOKEN = "sklp_it"
+    INVITATION = "sklp_iv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ def mint(prefix: Prefix) -> Minted:
 def random_secret() -> str:
     """Give 256 random bits as text, for a secret that both sides store (a webhook's)."""
     return secrets.token_urlsafe(32)
+
+
+def last_four(secret: str) -> str:
+    """Give what may be shown of somebody else's secret: nothing where it would be a large part of it."""
+    return secret[-4:] if len(secret) >= _LONG_ENOUGH else ""
 
 
 def digest(secret: str) -> bytes:

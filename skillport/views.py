@@ -1,29 +1,9 @@
-"""The deployment's own few pages and probes."""
+"""The deployment's own few pages."""
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "home.html", {"site_url": settings.SITE_URL})
-
-
-@require_safe
-def livez(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 says only that the process answers
-    return JsonResponse({"alive": True})
-
-
-@require_safe
-def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 the same for everybody
-    """Tell whether requests can be served: that needs the database, and nothing else."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return JsonResponse({"ready": True})
 
 
 @require_safe

@@ -82,6 +82,25 @@ def crossing_function(*, name: str, arguments: str, returns: str, body: str) -> 
     )
 
 
+def owner_function(*, name: str, arguments: str, body: str) -> migrations.RunSQL:
+    """Create a SQL function that does one thing to rows which the application may only add to and read.
+
+    It runs as the owner of the tables, who as a member of the crossing role sees every row. `body` is one statement
+    that itself says under which condition it does anything.
+    """
+    signature = f"{name}({arguments})"
+    return migrations.RunSQL(
+        f"""
+        CREATE FUNCTION {signature} RETURNS void
+            LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+            BEGIN ATOMIC {body}; END;
+        REVOKE ALL ON FUNCTION {signature} FROM public;
+        GRANT EXECUTE ON FUNCTION {signature} TO {settings.DATABASE_APP_ROLE}, {settings.DATABASE_ACROSS_ROLE};
+        """,
+        f"DROP FUNCTION {signature};",
+    )
+
+
 class SameOrganization(BaseConstraint):
     """A composite foreign key (organization_id, <field>_id) → (organization_id, id), which Django cannot express.
 

@@ -7,7 +7,8 @@ from connector.install.api_keys import create_api_key
 from marketplaces.services.founding import found_organization
 from skillport.accounts.models import User
 from skillport.organizations.models import Membership, Organization
-from skillport.organizations.services import add_member
+from skillport.organizations.services.invitations import Sent
+from skillport.organizations.services.members import add_member
 from skillport.principal import Door, Principal, Role, Scope, SystemActor
 from skillport.scoping import within
 
@@ -48,7 +49,7 @@ def make_cast() -> Cast:
 def principal(organization: Organization, user_id: UUID) -> Principal:
     """Give the live member as a principal, with every scope, at the command line's door."""
     with within(organization):
-        live = Membership.objects.for_organization(organization).filter(ended_at=None)
+        live = Membership.objects.for_organization(organization).live()
         membership = live.select_related("user").get(user_id=user_id)
     return Principal(
         organization=organization.ref,
@@ -60,6 +61,11 @@ def principal(organization: Organization, user_id: UUID) -> Principal:
         scopes=frozenset(Scope),
         door=Door.COMMAND_LINE,
     )
+
+
+def secret_in(sent: Sent) -> str:
+    """Give what is secret of an invitation's link: browsers keep it to themselves."""
+    return sent.link.partition("#")[2]
 
 
 def key_of(who: Principal, *scopes: Scope) -> str:

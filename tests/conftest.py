@@ -4,8 +4,8 @@ The owner role creates, migrates and empties the test database; every test runs 
 """
 
 import itertools
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,12 +15,17 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
+from marketplaces.services import queue
+from marketplaces.services.external import queue as external_queue
 from marketplaces.services.worker import Worker, make_worker
 from skillport.demo.git_host import GitHost
 from skillport.outbound import Outbound
 from skillport.owner import as_owner
+from tests import browser
 from tests.cast import Cast, make_cast
-from tests.repositories import Files, Repository
+from tests.name_server import NameServer
+from tests.openid import OpenIDServer
+from tests.repositories import Files, NewRepository, Repository
 from tests.running import Running, running
 
 _names = itertools.count(1)
@@ -64,9 +69,15 @@ def owner_connection() -> psycopg.Connection:
 
 def _flush_as_owner(statements: Iterable[str]) -> None:
     """Empty the tables: the application role has no TRUNCATE, and is not to get it for the tests' sake."""
-    with owner_connection() as owner:
-        for statement in statements:
-            owner.execute(statement)
+    wanted = list(statements)
+    while True:
+        try:
+            with owner_connection() as owner:
+                for statement in wanted:
+                    owner.execute(statement)
+        except psycopg.errors.DeadlockDetected:
+            continue  # the worker still wrote what follows from a sync that had ended
+        return
 
 
 @pytest.fixture
@@ -82,8 +93,23 @@ def git_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost]:
     host.stop()
 
 
+@pytest.fixture(scope="session")
+def openid() -> Iterator[OpenIDServer]:
+    server = OpenIDServer(settings.OPENID_PORT)
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def new_repository(git_host: GitHost) -> Callable[[Files], Repository]:
+def name_server() -> Iterator[NameServer]:
+    """The only name server that is asked about domains; it knows nothing yet."""
+    with NameServer(settings.NAME_SERVER_PORT) as server:
+        yield server
+
+
+@pytest.fixture
+def new_repository(git_host: GitHost) -> NewRepository:
     """Give a function that makes another repository with one commit of these files, or empty without any."""
 
     def make(files: Files) -> Repository:
@@ -98,13 +124,24 @@ def new_repository(git_host: GitHost) -> Callable[[Files], Repository]:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    """A worker for syncs that a test runs by itself."""
-    folder = settings.DATA_DIRECTORY / "git"
-    shutil.rmtree(folder, ignore_errors=True)
-    made = make_worker(name="test", folder=folder, outbound=Outbound(settings.OUTBOUND_ALLOWED_ORIGINS))
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    """A worker for syncs that a test runs by itself.
+
+    In a folder of its own: the running worker deletes the copies of organizations that it does not know, and it cannot
+    know those of a transaction that is never committed.
+    """
+    made = make_worker(
+        name="test", folder=tmp_path / "git", outbound=Outbound(settings.OUTBOUND_ALLOWED_ORIGINS)
+    )
     yield made
     made.git.processes.stop()
+
+
+@pytest.fixture
+def no_other_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody but the test's own workers take up what it commits: the running one, which others need, hears nothing."""
+    monkeypatch.setattr(queue, "_hint", lambda *_: None)
+    monkeypatch.setattr(external_queue, "_hint", lambda *_: None)
 
 
 @pytest.fixture(scope="session")
@@ -124,3 +161,19 @@ def live(transactional_db: None, _running: Running) -> Iterator[Running]:
 def http(live: Running) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=settings.SITE_URL, trust_env=False, timeout=20) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Chromium]:
+    program = browser.find_program()
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    with browser.started(program, tmp_path_factory.mktemp("chromium")) as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def page(live: Running, _chromium: browser.Chromium) -> Iterator[browser.Page]:
+    """A tab of a real browser, with no cookie yet; skips, saying so, where there is none."""
+    with _chromium.page() as opened:
+        yield opened

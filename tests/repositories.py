@@ -3,7 +3,7 @@
 import itertools
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,9 @@ class Repository:
 
     def _has(self, branch: str) -> bool:
         return bool(git("--git-dir", str(self.folder), "branch", "--list", branch))
+
+
+NewRepository = Callable[[Files], Repository]  # what the fixture `new_repository` gives
 
 
 def _mode_and_body(content: Content) -> tuple[bytes, bytes]:

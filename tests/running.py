@@ -12,9 +12,10 @@ from contextlib import contextmanager
 
 import uvicorn
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
-from marketplaces.models import RunState, SyncRun
+from marketplaces.models import ExternalSource, MirrorState, RunState, SyncRun
+from marketplaces.services import queue
 from skillport.celery import app as celery
 from skillport.embedded.worker import EmbeddedWorker
 from skillport.scoping import across_organizations
@@ -32,7 +33,8 @@ class Running:
     def _busy(self) -> bool:
         with across_organizations(reason="tests wait for syncs"):
             runs = SyncRun.objects.all_organizations()
-            return runs.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).exists()
+            mirrors = ExternalSource.objects.all_organizations().filter(state=MirrorState.RUNNING)
+            return runs.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).exists() or mirrors.exists()
 
 
 @contextmanager
@@ -42,7 +44,12 @@ def running() -> Iterator[Running]:
 
     server = uvicorn.Server(
         uvicorn.Config(
-            application, host="127.0.0.1", port=settings.SERVER_PORT, log_config=None, ws="websockets-sansio"
+            application,
+            host="127.0.0.1",
+            port=settings.SERVER_PORT,
+            log_config=None,
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=20,
         )
     )
     thread = threading.Thread(target=server.run, name="server", daemon=True)
@@ -53,7 +60,8 @@ def running() -> Iterator[Running]:
             yield Running()
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(60)
+    assert not thread.is_alive(), "the server did not stop"
 
 
 @contextmanager
@@ -64,6 +72,17 @@ def _embedded_worker() -> Iterator[None]:
         yield
     finally:
         worker.stop()
+
+
+def _sweep_until(stopping: threading.Event) -> None:
+    """Do what beat does beside a worker in production: a hint that gets lost is sent again."""
+    while not stopping.wait(5):
+        try:
+            queue.sweep()
+        except DatabaseError:
+            pass  # a test takes the database away; the next sweep finds it again
+        finally:
+            connection.close()
 
 
 @contextmanager
@@ -79,9 +98,13 @@ def _worker_process() -> Iterator[None]:
     process = subprocess.Popen(
         [sys.executable, "-m", "celery", *arguments], env=environment, cwd=settings.BASE_DIR
     )
+    stopping = threading.Event()
+    clock = threading.Thread(target=_sweep_until, args=(stopping,), daemon=True)
     try:
         until(lambda: celery.control.ping(timeout=0.2), 60)
+        clock.start()
         yield
     finally:
+        stopping.set()
         process.terminate()
         process.wait(timeout=30)

@@ -7,17 +7,11 @@ addresses of the server and of the git host, which settings name.
 import fcntl
 import itertools
 import os
-import socket
 from pathlib import Path
 from typing import IO
 
 from skillport.embedded.postgres import ACROSS, APP, OWNER, EmbeddedPostgres
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import claim_ports
 
 
 def _own_folder() -> tuple[Path, IO[str]]:
@@ -36,13 +30,17 @@ def _own_folder() -> tuple[Path, IO[str]]:
 
 
 FOLDER, _TAKEN = _own_folder()
-SERVER_PORT, GIT_HOST_PORT = _free_port(), _free_port()
+NAME_SERVER_PORT, SERVER_PORT, GIT_HOST_PORT, OPENID_PORT = (claim_ports() for _ in range(4))
+OPENID_ORIGIN = f"http://127.0.0.1:{OPENID_PORT}"
 
 if "REDIS_URL" in os.environ:  # the services tier: a database of its own for each test process, from 8 on
     number = 8 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number}"
 os.environ["SITE_URL"] = f"http://127.0.0.1:{SERVER_PORT}"
-os.environ["SKILLPORT_OUTBOUND_ALLOW"] = f"http://127.0.0.1:{GIT_HOST_PORT}"
+os.environ["SKILLPORT_DNS_SERVERS"] = f"127.0.0.1:{NAME_SERVER_PORT}"
+os.environ["SKILLPORT_OUTBOUND_ALLOW"] = f"http://127.0.0.1:{GIT_HOST_PORT} {OPENID_ORIGIN}"
+os.environ["GOOGLE_CLIENT_ID"], os.environ["GOOGLE_CLIENT_SECRET"] = "google-client", "google-secret"
+os.environ["GOOGLE_ISSUER"], os.environ["ENTRA_HOST"] = f"{OPENID_ORIGIN}/google", f"{OPENID_ORIGIN}/entra"
 os.environ["SKILLPORT_DATA"] = str(FOLDER / "data")
 os.environ["SECRET_KEY"] = "for-tests-only-" * 5
 os.environ["SKILLPORT_ENCRYPTION_KEYS"] = "test:" + "A" * 43 + "="

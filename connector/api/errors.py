@@ -6,17 +6,13 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from connector.credentials import Unauthenticated
 from skillport.errors import SkillportError
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """Translate our errors and REST framework's own; None lets the error go on to the log."""
     if isinstance(error, SkillportError):
-        headers = (
-            {"WWW-Authenticate": 'Bearer realm="skillport"'} if isinstance(error, Unauthenticated) else None
-        )
-        return Response(error.as_json(), status=error.status, headers=headers)
+        return Response(error.as_json(), status=error.status, headers=error.headers)
     response = exception_handler(error, context)
     if response is not None and isinstance(error, APIException):
         codes = error.get_codes()

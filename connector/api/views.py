@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connector.api.authentication import principal_of
+from connector.api.fields import read
 from connector.api.serializers import RedeemRequest, SkillDetail, SkillPage, SkillQuery
 from connector.credentials import require
 from connector.install.fetching import fetch_skill
@@ -26,9 +27,7 @@ class Skills(APIView):
         """List the skills that the key's owner may use, in the order of their names."""
         principal = principal_of(request)
         require(principal, Scope.SKILLS_READ)
-        asked = SkillQuery(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        page = catalog.list_skills(principal=principal, **asked.validated_data)
+        page = catalog.list_skills(principal=principal, **read(SkillQuery, request.query_params))
         return Response(SkillPage(page).data)
 
 
@@ -56,15 +55,14 @@ class Redeem(_ByInstallToken):
     )
     def post(self, request: Request) -> HttpResponse:
         """Exchange an install token for the skill's files. Name, version and release digest are in the headers."""
-        asked = RedeemRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        redeemed = redeem_install_token(
-            secret=asked.validated_data["token"], redemption_key=asked.validated_data["redemption_key"]
-        )
+        given = read(RedeemRequest, request.data)
+        redeemed = redeem_install_token(secret=given["token"], redemption_key=given["redemption_key"])
         return HttpResponse(redeemed.archive, content_type="application/gzip", headers=_headers(redeemed))
 
 
 class RedeemByAddress(_ByInstallToken):
+    http_method_names = ("get",)  # HEAD would spend the token and give nothing
+
     @extend_schema(
         operation_id="redeem_install_token_by_address",
         responses={200: OpenApiResponse(dict[str, Any], "the skill's files inside JSON")},

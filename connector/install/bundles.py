@@ -26,6 +26,11 @@ def ensure_bundle(organization_id: UUID, release_id: int) -> None:
         )
 
 
+def forget_bundles(organization_id: UUID, release_ids: list[int]) -> None:
+    """Delete the bundles of releases whose files go. Inside the caller's own `within`."""
+    Bundle.objects.for_organization(organization_id).filter(release_id__in=release_ids).delete()
+
+
 def archive_of(organization_id: UUID, release_id: int) -> bytes:
     """Give the kept archive. Inside the caller's own `within`."""
     bundles = Bundle.objects.for_organization(organization_id)

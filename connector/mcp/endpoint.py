@@ -5,7 +5,6 @@ now, in `principal_of_bearer`; nothing else here depends on the kind of credenti
 """
 
 import contextlib
-import json
 import re
 from collections.abc import AsyncIterator
 from typing import Final
@@ -15,8 +14,9 @@ from django.conf import settings
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 
-from connector.credentials import ScopeMissing, Unauthenticated, principal_of_bearer, require
+from connector.credentials import principal_of_bearer, require
 from connector.mcp.server import build_server, current_principal
+from skillport.bodies import WholeBody
 from skillport.database_threads import in_database_thread
 from skillport.envelope import Receive, Scope, Send
 from skillport.errors import SkillportError
@@ -25,6 +25,13 @@ from skillport.principal import Door, Principal
 from skillport.principal import Scope as CredentialScope
 
 _ADDRESS: Final = re.compile(rf"/({SLUG_PATTERN})/mcp", re.ASCII)
+
+
+class OnlyPost(SkillportError):
+    code = "method_not_allowed"
+    status = 405
+    headers = {"allow": "POST"}
+    message = "Clients send POST to this address."
 
 
 def connector_slug(path: str) -> str | None:
@@ -45,6 +52,7 @@ class Connector:
                 allowed_hosts=[urlsplit(settings.SITE_URL).netloc], allowed_origins=[settings.SITE_URL]
             ),
         )
+        self._protocol = WholeBody(self._manager.handle_request)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -52,34 +60,17 @@ class Connector:
             yield
 
     async def __call__(self, slug: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Raises `OnlyPost`, `Unauthenticated` or `ScopeMissing` before the protocol begins."""
         if scope["method"] != "POST":
-            await _answer(send, 405, {"allow": "POST"}, SkillportError("Clients send POST to this address."))
-            return
+            raise OnlyPost
         header = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode(
             "latin-1"
         )
-        try:
-            principal = await in_database_thread(lambda: _principal(header, slug))
-        except Unauthenticated as error:
-            await _answer(send, 401, {"www-authenticate": 'Bearer realm="skillport"'}, error)
-            return
-        except ScopeMissing as error:
-            challenge = f'Bearer realm="skillport", error="insufficient_scope", scope="{error.scope}"'
-            await _answer(send, 403, {"www-authenticate": challenge}, error)
-            return
-        current_principal.set(principal)
-        await self._manager.handle_request(scope, receive, send)
+        current_principal.set(await in_database_thread(lambda: _principal(header, slug)))
+        await self._protocol(scope, receive, send)
 
 
 def _principal(header: str, slug: str) -> Principal:
     principal = principal_of_bearer(header=header, slug=slug, door=Door.CONNECTOR)
     require(principal, CredentialScope.CONNECTOR)
     return principal
-
-
-async def _answer(send: Send, status: int, headers: dict[str, str], error: SkillportError) -> None:
-    body = json.dumps(error.as_json()).encode()
-    sent = {"content-type": "application/json", "content-length": str(len(body)), **headers}
-    pairs = [(name.encode(), value.encode()) for name, value in sent.items()]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})

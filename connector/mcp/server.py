@@ -11,7 +11,8 @@ from mcp.server.lowlevel import Server
 
 from connector.mcp.tools import TOOLS, Tool, ToolAnswer
 from skillport.database_threads import in_database_thread
-from skillport.errors import SkillportError
+from skillport.envelope import AWAY
+from skillport.errors import InternalError, SkillportError, Unavailable
 from skillport.principal import Principal
 
 logger = logging.getLogger(__name__)
@@ -69,14 +70,24 @@ async def _call_tool(_context: Any, params: types.CallToolRequestParams) -> type
         return _failed(fault)
     principal = current_principal.get()
     try:
-        answer = await in_database_thread(lambda: tool.run(principal, arguments))
+        return _succeeded(await in_database_thread(lambda: tool.run(principal, arguments)))
     except SkillportError as error:
         return _failed(error.message)
-    return _succeeded(answer)
+    except AWAY:
+        # In the protocol and not as a 503, which clients take for the end of the connection: a model tries again.
+        logger.exception("The database is away")
+        return _failed(Unavailable.message)
+    except Exception:
+        # SECURITY: the protocol library would send the error's text to the client.
+        logger.exception("A tool failed", extra={"tool": tool.name})
+        return _failed(InternalError.message)
 
 
 def _fault(tool: Tool, arguments: dict[str, Any]) -> str | None:
     """Say what is wrong with the arguments, for a model to put right. None when nothing is."""
+    for name, value in arguments.items():
+        if _holds_nul(value):
+            return f"The arguments of {tool.name} are not right at {name}: it holds a NUL character."
     fault = jsonschema.exceptions.best_match(
         jsonschema.Draft202012Validator(tool.input_schema).iter_errors(arguments)
     )
@@ -84,6 +95,19 @@ def _fault(tool: Tool, arguments: dict[str, Any]) -> str | None:
         return None
     where = ".".join(str(part) for part in fault.absolute_path)
     return f"The arguments of {tool.name} are not right{f' at {where}' if where else ''}: {fault.message}"
+
+
+def _holds_nul(value: Any) -> bool:
+    """Tell whether any text in a JSON value has the character that PostgreSQL stores nowhere."""
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_holds_nul, value))
+        case dict():
+            return any(_holds_nul(part) for pair in value.items() for part in pair)
+        case _:
+            return False
 
 
 def _succeeded(answer: ToolAnswer) -> types.CallToolResult:

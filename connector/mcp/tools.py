@@ -69,8 +69,9 @@ def _whoami(principal: Principal, _arguments: dict[str, Any]) -> ToolAnswer:
         "role": str(principal.role),
         "organization": principal.organization.slug,
     }
+    address = f" <{principal.email}>" if principal.email else ""
     return ToolAnswer(
-        told, f"{principal.name} <{principal.email}>, {principal.role} of {principal.organization.name}"
+        told, f"{principal.actor_name}{address}, {principal.role} of {principal.organization.name}"
     )
 
 

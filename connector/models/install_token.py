@@ -39,6 +39,11 @@ class InstallTokenQuerySet(ScopedQuerySet["InstallToken"]):
         )
         return row if claimed else row.none()
 
+    def redeemable(self) -> Self:
+        """Keep the tokens that somebody may still redeem, or redeem again after a broken download."""
+        fresh = Q(redeemed_at=None, expires_at__gt=Now())
+        return self.filter(fresh | Q(redeemed_at__gt=Now() - timedelta(seconds=RETRY_SECONDS)))
+
 
 InstallTokenManager = models.Manager.from_queryset(InstallTokenQuerySet)
 

@@ -4,7 +4,7 @@ Never `ls-tree -l` or a checkout: a copy without its large blobs would fail, or 
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,16 +48,23 @@ def _time(seconds: str) -> datetime:
 
 
 def list_files(
-    program: GitProgram, folder: Path, commit: str, *, max_entries: int, max_bytes: int
+    program: GitProgram,
+    folder: Path,
+    commit: str,
+    *,
+    max_entries: int,
+    max_bytes: int,
+    below: Sequence[str] = (),
 ) -> Iterator[TreeEntry]:
-    """Give the files of the commit, in git's order, as they come.
+    """Give the files of the commit, in git's order, as they come; with `below`, only those in one of these folders.
 
     Raises `RepositoryTooLarge` at the first entry or byte too many, so that a tree bomb costs no more than the cap.
     """
     sizes = _sizes(program, folder, max_objects=4 * max_entries)
     count = total = folders = 0
+    paths = ["--", *(f"{path}/" for path in below)] if below else []
     # SECURITY: `-t` shows the folders too. Ten levels of ten empty ones are 10^10, and without it nothing is said.
-    with program.streaming(folder, "ls-tree", "-r", "-t", "-z", "--full-tree", commit) as output:
+    with program.streaming(folder, "ls-tree", "-r", "-t", "-z", "--full-tree", commit, *paths) as output:
         for record in _records(output):
             described, _, path = record.partition(b"\t")
             mode, kind, git_id = described.decode().split(" ")

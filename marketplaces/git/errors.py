@@ -32,17 +32,23 @@ class RepositoryNotFound(RepositoryError):
 
 
 class RepositoryMoved(RepositoryError):
-    """`location` is where the host points; nothing was requested from there."""
+    """`location` is where the host points, `to` the repository's address there, '' where that is none.
+
+    Nothing was requested from there.
+    """
 
     code = "repository_moved"
     status = 422
     message = (
-        "The git host says that this repository has moved. Confirm its new address before it is read again."
+        "The git host sends us to a page instead of the repository, mostly because it wants a sign-in. Check the address, "
+        "and that the token may read the repository."
     )
 
-    def __init__(self, location: str) -> None:
-        super().__init__()
+    def __init__(self, location: str, to: str = "") -> None:
+        said = f"The git host says that this repository has moved. Confirm its new address before it is read again: {to}"
+        super().__init__(said if to else None)
         self.location = location
+        self.to = to
 
 
 class RepositoryEmpty(RepositoryError):
@@ -87,6 +93,21 @@ class FetchFailed(RepositoryError):
         "The git host announced a commit but did not deliver it. Skillport tries again by itself. If this stays, "
         "look at the git host's status."
     )
+
+
+class PinnedCommitMissing(RepositoryError):
+    code = "pinned_commit_missing"
+    status = 422
+    message = (
+        "The git host did not deliver the commit that this marketplace is pinned to. Check that it is in this "
+        "repository and that a branch or tag contains it, or follow the branch again."
+    )
+
+
+class FolderNotFound(RepositoryError):
+    code = "folder_not_found"
+    status = 422
+    message = "There is no file below this marketplace's folder. Correct the folder, or leave it empty for the root."
 
 
 class RepositoryTooLarge(RepositoryError):

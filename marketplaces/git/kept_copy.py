@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from marketplaces.git.errors import FetchFailed
+from marketplaces.git.errors import FetchFailed, RepositoryTooLarge
 from marketplaces.git.program import Connection, GitProgram
 
 logger = logging.getLogger(__name__)
@@ -38,20 +38,11 @@ class KeptCopy:
     def fetch(self, commit: str, connection: Connection) -> None:
         """Bring exactly `commit` into the copy, without its history and without blobs over the limit.
 
-        Raises `FetchFailed` when even a cold fetch fails.
+        Raises `FetchFailed` or `RepositoryTooLarge` when even a cold fetch fails.
         """
-        warm = self._usable()
+        warm = self._usable() and self._fetched_warm(commit, connection)
         if not warm:
-            self._make()
-        try:
-            self._fetch(commit, connection)
-        except FetchFailed:
-            if not warm:
-                self.delete()
-                raise
-            logger.info("Fetching cold after a failed fetch into the kept copy")
-            self._make()
-            self._fetch(commit, connection)
+            self._fetch_cold(commit, connection)
         try:
             self._mark(new=not warm)
         except OSError:  # a newer worker has taken the copy over
@@ -98,10 +89,23 @@ class KeptCopy:
         except (OSError, ValueError, LookupError, TypeError):
             return False
 
-    def _make(self) -> None:
+    def _fetched_warm(self, commit: str, connection: Connection) -> bool:
+        try:
+            self._fetch(commit, connection)
+        except (FetchFailed, RepositoryTooLarge):
+            logger.info("Fetching cold after a failed fetch into the kept copy")
+            return False
+        return True
+
+    def _fetch_cold(self, commit: str, connection: Connection) -> None:
         self.delete()
         self.path.mkdir(parents=True)
-        self._program.run(self.path, "init", "--quiet", "--bare")
+        try:
+            self._program.run(self.path, "init", "--quiet", "--bare")
+            self._fetch(commit, connection)
+        except (FetchFailed, RepositoryTooLarge):
+            self.delete()  # with what git began to write
+            raise
 
     def _fetch(self, commit: str, connection: Connection) -> None:
         self._program.run(

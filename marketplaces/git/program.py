@@ -6,28 +6,45 @@ Evidence for each setting: `docs/adr/0005-the-git-program.md`.
 import contextlib
 import logging
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from marketplaces.git.errors import FetchFailed, GitStopped
+from marketplaces.git.errors import FetchFailed, GitStopped, RepositoryTooLarge
 from marketplaces.git.head import Remote
 from marketplaces.git.processes import Processes
-from skillport.outbound import Destination
+from marketplaces.git.traffic import counted
+from skillport.outbound import Destination, Meter
 
 logger = logging.getLogger(__name__)
 
-# `preexec_fn` can hang in a threaded process, so a shell sets the limits and then becomes git. The file limit (in
-# units of 512 bytes) is the only cap on a host that ignores filters. No `ulimit -v`: git maps packs into memory.
-_LIMITED: Final = ["/bin/sh", "-c", 'ulimit -f 1048576; ulimit -t 300; exec "$0" "$@"', "git"]
+# `preexec_fn` can hang in a threaded process, so a shell sets the limits and then becomes git: 512 MiB for a file (in
+# units of 512 bytes), which is all that holds a host that ignores filters, and 512 MiB of memory (in KiB) for each
+# process, because half a MiB of deltas may unfold to a GiB. macOS has no such limit, and its shell says so. Without
+# the trap, git would be killed at the first of the two and could not tell of it.
+_LIMITED: Final = [
+    "/bin/sh", "-c",
+    'trap "" XFSZ; ulimit -f 1048576; ulimit -t 300; ulimit -v 524288 2>/dev/null; exec "$0" "$@"', "git",
+]  # fmt: skip
 _SECONDS: Final = 300
+# What git says when it met one of the two. A host's own words come as `remote:` or `remote error:`.
+_TOO_MUCH: Final = re.compile(
+    r"^(fatal|error): (?!remote error).*(out of memory|cannot allocate memory|file too large)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 _ALWAYS: Final = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
+    # Within the limit of memory: packs are mapped piece by piece, and large blobs pass through.
+    "core.bigFileThreshold": "16m",
+    "core.deltaBaseCacheLimit": "32m",
+    "core.packedGitLimit": "64m",
+    "core.packedGitWindowSize": "8m",
     "credential.helper": "",
     "fetch.recurseSubmodules": "false",
     "fetch.unpackLimit": "1",  # one pack per fetch, however small: packs are counted
@@ -52,7 +69,8 @@ class GitProgram:
     def run(self, folder: Path, *arguments: str, connection: "Connection | None" = None) -> bytes:
         """Run git in the bare repository `folder` and give its output.
 
-        Raises `FetchFailed` when git fails, crashes or takes too long, and `GitStopped` when this process is ending.
+        Raises `FetchFailed` when git fails, crashes or takes too long, `RepositoryTooLarge` when it needs more memory
+        or disk than it may have, and `GitStopped` when this process is ending.
         """
         with self.streaming(folder, *arguments, connection=connection) as output:
             return output.read()
@@ -70,23 +88,31 @@ class GitProgram:
     @contextlib.contextmanager
     def conversing(self, folder: Path, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         """Run git and give its input and output, to ask and read by turns."""
-        with self._started(folder, arguments, None, stdin=subprocess.PIPE) as (child, _):
+        with self._started(folder, arguments, None, stdin=subprocess.PIPE) as (child, said):
             assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018 asked for below
             try:
                 yield child.stdin, child.stdout
             except FetchFailed:
                 if self.processes.stopping.is_set():
                     raise GitStopped from None
+                self.processes.end(child)  # or its last words would be waited for
+                _raise_if_too_large(said.last_words())
                 raise
 
     @contextlib.contextmanager
     def _started(
         self, folder: Path, arguments: tuple[str, ...], connection: "Connection | None", *, stdin: int
     ) -> Iterator[tuple[subprocess.Popen[bytes], "_Said"]]:
-        with self.processes.started(
-            [*_LIMITED, "-C", str(folder), "--git-dir=.", *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=environment(connection),
-        ) as child:  # fmt: skip
+        with (
+            counted(connection.meter) if connection else contextlib.nullcontext() as trace,
+            self.processes.started(
+                [*_LIMITED, "-C", str(folder), "--git-dir=.", *arguments], stdin=stdin, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, env={**environment(connection), **(trace.variables if trace else {})},
+                pass_fds=trace.files if trace else (),
+            ) as child,
+        ):  # fmt: skip
+            if trace:
+                trace.close()
             said = _Said(child)
             overdue = threading.Timer(_SECONDS, self.processes.end, (child,))
             overdue.daemon = True
@@ -106,7 +132,15 @@ class GitProgram:
             raise GitStopped
         words = connection.hiding(said.last_words()) if connection else said.last_words()
         logger.warning("git failed", extra={"command": command, "code": code, "said": words})
+        _raise_if_too_large(words)
         raise FetchFailed
+
+
+def _raise_if_too_large(words: str) -> None:
+    if _TOO_MUCH.search(words):
+        raise RepositoryTooLarge(
+            "To read this repository, git needs more than 512 MiB of memory or disk. Move large files out of it."
+        ) from None
 
 
 class _Said(threading.Thread):
@@ -135,6 +169,7 @@ class Connection:
 
     remote: Remote
     destination: Destination
+    meter: Meter = field(default_factory=Meter, compare=False, repr=False)  # counts what goes through it
 
     def hiding(self, words: str) -> str:
         """Give what a host said without our credential, which it may have said back to us."""

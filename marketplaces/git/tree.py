@@ -1,6 +1,7 @@
 """What a commit holds, as git lists it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 REGULAR: Final = "100644"
@@ -20,3 +21,11 @@ class TreeEntry:
     mode: str
     git_id: str
     size_bytes: int | None
+
+
+def below(entries: Iterable[TreeEntry], folder: bytes) -> Iterator[TreeEntry]:
+    """Give the entries below `folder` with their paths from there; b'' is the root."""
+    start = folder + b"/" if folder else b""
+    for entry in entries:
+        if entry.path.startswith(start):
+            yield replace(entry, path=entry.path[len(start) :])

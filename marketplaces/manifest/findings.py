@@ -24,6 +24,16 @@ CATALOG_NAME_MISSING: Final = _warning(
     "The marketplace has no name.",
     "Add a `name` to marketplace.json.",
 )
+CATALOG_DERIVED: Final = _advice(
+    "catalog_derived",
+    "The repository has no marketplace.json. This catalog is made of its folders (plugins: {plugins}; skills outside of plugins: {loose}).",
+    "Add .claude-plugin/marketplace.json to say yourself what is published, and under which names.",
+)
+DERIVED_NAME_REFUSED: Final = _error(
+    "derived_name_refused",
+    "This folder is not served as a plugin: its name “{name}” {why}.",
+    "Rename the folder, or give the plugin a `name` in its .claude-plugin/plugin.json.",
+)
 FIELD_IGNORED: Final = _warning(
     "field_ignored",
     "`{field}` of {owner} is left out: {why}.",
@@ -61,8 +71,38 @@ SOURCE_MISSING: Final = _error(
 )
 EXTERNAL_SOURCE: Final = _error(
     "external_source",
-    "The plugin “{plugin}” is kept in another repository (source “{kind}”), not imported yet.",
-    "Copy the plugin into this repository and name its folder as `source`.",
+    "The plugin “{plugin}” is not served: Skillport does not mirror sources of the kind “{kind}”.",
+    "Name a git repository as its source, or copy the plugin into this repository and name its folder.",
+)
+EXTERNAL_SOURCE_REFUSED: Final = _error(
+    "external_source_refused",
+    "The plugin “{plugin}” is not served: of its source “{kind}” {why}.",
+    "Write the https address of a repository, and where they are needed `ref`, `sha` or `path`.",
+)
+EXTERNAL_HOST_NOT_ALLOWED: Final = _error(
+    "external_host_not_allowed",
+    "The plugin “{plugin}” is not served: it is kept at {url}, and this marketplace may not use {host}.",
+    "Allow the host under “External sources” of the marketplace, or copy the plugin into this repository.",
+)
+EXTERNAL_WAITING: Final = _warning(
+    "external_waiting",
+    "The plugin “{plugin}” is not served yet: its repository {url} is still to be mirrored.",
+    "Nothing: it is served as soon as that is done. “External sources” of the marketplace shows how far it is.",
+)
+EXTERNAL_FAILED: Final = _error(
+    "external_failed",
+    "The plugin “{plugin}” is not served: its repository {url} could not be mirrored.",
+    "Look under “External sources” of the marketplace for the reason.",
+)
+EXTERNAL_STALE: Final = _warning(
+    "external_stale",
+    "The plugin “{plugin}” is served as it was mirrored before: the newest commit of {url} could not be had.",
+    "Look under “External sources” of the marketplace for the reason.",
+)
+EXTERNAL_TOO_MANY: Final = _error(
+    "external_too_many",
+    "The plugin “{plugin}” is not served: the external sources of this marketplace are too many, or hold too many files.",
+    "Remove entries, or divide the repository into two marketplaces.",
 )
 COMMAND_SOURCE_REFUSED: Final = _error(
     "command_source_refused",
@@ -101,6 +141,11 @@ FILE_TOO_LARGE: Final = _error(
     "file_too_large",
     "This file is not served: it is larger than {limit} bytes.",
     "Make it smaller, or let the skill load it from where it is kept.",
+)
+LARGE_FILE_POINTER: Final = _error(
+    "large_file_pointer",
+    "This file is not served: it holds no content, but says where Git LFS keeps it.",
+    "Commit the file itself if it is small enough, or let the skill load it from where it is kept.",
 )
 SUBMODULE_REFUSED: Final = _error(
     "submodule_refused",

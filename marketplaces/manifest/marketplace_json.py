@@ -20,7 +20,9 @@ _NAME_CHARACTERS: Final = 128
 class MarketplaceJsonMissing(SkillportError):
     code, status = "marketplace_json_missing", 422
     message = (
-        f"The repository has no file {PATH}, so that it is not a marketplace yet. Add it and sync again."
+        f"The repository has no file {PATH}, and no folders that a catalog could be made of. Add that file; or put "
+        "skills into skills/<name>/SKILL.md, or plugins into plugins/<name>/ with .claude-plugin/plugin.json or a skills "
+        "folder. Then sync again."
     )
 
 
@@ -49,12 +51,16 @@ class TooManyPlugins(SkillportError):
 
 @dataclass(frozen=True, slots=True)
 class Marketplace:
-    """The file as a whole. `plugin_root` is where bare sources begin; entries are still unread."""
+    """The file as a whole. `plugin_root` is where bare sources begin; entries are still unread.
+
+    `renames` says which name a plugin had before and has now.
+    """
 
     name: str
     description: str
     plugin_root: str
     entries: list[Json]
+    renames: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,26 @@ def read_marketplace(repository: Repository, limits: Limits, report: Report) -> 
         description=top.text("description") or below.text("description"),
         plugin_root=below.text("pluginRoot"),
         entries=entries,
+        renames=_renames(document.get("renames"), limits),
     )
+
+
+def _renames(value: Json, limits: Limits) -> dict[str, str]:
+    """Read `renames`, without those that have no name now (null: removed) or a name that nobody may have."""
+    told = list(value.items()) if isinstance(value, dict) else []
+    return {
+        old: new
+        for old, new in told[: limits.plugins]
+        if isinstance(new, str) and _is_name(old) and _is_name(new)
+    }
+
+
+def _is_name(name: str) -> bool:
+    try:
+        checked_name(name)
+    except NameRefused:
+        return False
+    return True
 
 
 def read_entry(value: Json, number: int, limits: Limits, report: Report) -> Entry:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from marketplaces.manifest.display import escaped
@@ -71,6 +72,7 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", upper.casefold())
 
 
+@lru_cache(maxsize=16_384)  # in a repository of 10,000 files most segments are of a few folders and names
 def _check_segment(segment: str) -> None:
     if segment in {"", ".", ".."}:
         raise NameRefused("has an empty segment, `.` or `..` in it")

@@ -1,6 +1,6 @@
 """What a commit would have us serve: the plan that an import carries out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from marketplaces.manifest.json_files import Json
 from marketplaces.manifest.report import Finding
@@ -51,9 +51,15 @@ class PlannedPlugin:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything one commit publishes, in the order of its marketplace.json, and what its authors should know."""
+    """Everything one commit publishes, in the order of its marketplace.json, and what its authors should know.
+
+    `renames` has plugins' former names, each with the name that it has by now.
+    `derived`: there is no such file, and the repository's folders speak for it.
+    """
 
     name: str
     description: str
     plugins: tuple[PlannedPlugin, ...]
     findings: tuple[Finding, ...]
+    renames: dict[str, str] = field(default_factory=dict)
+    derived: bool = False

@@ -69,7 +69,7 @@ def list_plugin_files(repository: Repository, root: bytes, limits: Limits, budge
     spellings = Spellings()
     for file in sorted(found, key=lambda file: file.place):
         try:
-            served.append((_planned(file, root, limits, spellings), file.entry.path))
+            served.append((_planned(file, root, repository, limits, spellings), file.entry.path))
         except NotServed as refusal:
             refused.append(RefusedFile(file.place, refusal.finding))
     return PluginFiles(root, served, refused)
@@ -98,7 +98,9 @@ def _followed(
     return found, refused
 
 
-def _planned(file: Found, root: bytes, limits: Limits, spellings: Spellings) -> PlannedFile:
+def _planned(
+    file: Found, root: bytes, repository: Repository, limits: Limits, spellings: Spellings
+) -> PlannedFile:
     entry = file.entry
     at = joined(root, file.place)
     try:
@@ -106,6 +108,8 @@ def _planned(file: Found, root: bytes, limits: Limits, spellings: Spellings) -> 
     except NameRefused as refusal:
         raise NotServed(findings.NAME_REFUSED.at(at, why=refusal.why)) from None
     size_bytes = _size(entry, at, limits)
+    if repository.is_large_file_pointer(entry):
+        raise NotServed(findings.LARGE_FILE_POINTER.at(at))
     if (other := spellings.claim(path)) is not None:
         raise NotServed(findings.NAME_COLLIDES.at(at, other=other))
     return PlannedFile(path, entry.git_id, entry.mode == EXECUTABLE, size_bytes)

@@ -1,5 +1,7 @@
 """One plugin: its files, what it says of itself, and its skills."""
 
+from dataclasses import dataclass
+
 from marketplaces.manifest import findings
 from marketplaces.manifest.accounted import Accounted
 from marketplaces.manifest.limits import Limits
@@ -16,69 +18,79 @@ from marketplaces.manifest.skill_folders import SkillFolders
 from marketplaces.manifest.skills import SkillPlanner
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a plugin is: a folder of a repository ('' for its root), and who keeps account of what is found there."""
+
+    repository: Repository
+    folder: str
+    accounted: Accounted
+    report: Report
+
+
 class PluginPlanner:
     """Plans the plugins of one catalog, one after the other: they share what the catalog may hold in all."""
 
-    def __init__(self, repository: Repository, accounted: Accounted, limits: Limits, report: Report) -> None:
-        self._repository = repository
-        self._accounted = accounted
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._report = report
         self._link_budget = LinkBudget(limits.linked_files)
         self._skills_left = limits.skills
         self._names: set[str] = set()
         # Many entries may name one folder: it is listed once, however much of it there is.
-        self._listed: dict[str, PluginFiles] = {}
+        self._listed: dict[tuple[int, str], PluginFiles] = {}
 
-    def plan(self, entry: Entry, folder: str) -> PlannedPlugin:
-        """Plan the plugin in `folder`, '' for the repository's root, or raise `NotServed`."""
-        self._claim(entry.name)
-        files = self._files(entry, folder)
-        own = read_plugin_json(entry, files, self._repository, self._limits, self._report)
-        fields = own.over(entry.fields) if own else entry.fields
-        advise_on_plugin(entry.name, self._report)
-        listed_by_plugin = (own.skills or ()) if own else ()
-        folders = SkillFolders(files, entry.name, self._report).of(entry, listed_by_plugin)
-        planner = SkillPlanner(
-            entry.name, files, fields.author_version, self._repository, self._limits, self._report
-        )
-        return PlannedPlugin(
-            name=entry.name,
-            root=folder,
-            description=fields.description,
-            author_version=fields.author_version,
-            about=fields.about,
-            files=files.files,
-            skills=self._skills(entry.name, files, folders, planner),
-            refused_files=len(files.refused),
-        )
+    def claim(self, name: str) -> None:
+        """Take the plugin's name, or raise `NotServed`.
 
-    def _claim(self, name: str) -> None:
-        # Also when the plugin then turns out not to be served: another one must not slip in under its name.
+        Also when the plugin then turns out not to be served: another one must not slip in under its name.
+        """
         if (key := folded(name)) in self._names:
             raise NotServed(findings.PLUGIN_NAME_TAKEN.at(PATH, name=name))
         self._names.add(key)
 
-    def _files(self, entry: Entry, folder: str) -> PluginFiles:
-        root = folder.encode()
-        if not self._repository.has_folder(root):
-            raise NotServed(findings.SOURCE_MISSING.at(PATH, plugin=entry.name, source=folder))
-        if folder not in self._listed:
-            files = list_plugin_files(self._repository, root, self._limits, self._link_budget)
+    def plan(self, entry: Entry, place: Place) -> PlannedPlugin:
+        """Plan the plugin at `place`, or raise `NotServed`."""
+        files = self._files(entry, place)
+        own = read_plugin_json(entry, files, place.repository, self._limits, place.report)
+        fields = own.over(entry.fields) if own else entry.fields
+        advise_on_plugin(entry.name, place.report)
+        listed_by_plugin = (own.skills or ()) if own else ()
+        folders = SkillFolders(files, entry.name, place.report).of(entry, listed_by_plugin)
+        planner = SkillPlanner(
+            entry.name, files, fields.author_version, place.repository, self._limits, place.report
+        )
+        return PlannedPlugin(
+            name=entry.name,
+            root=place.folder,
+            description=fields.description,
+            author_version=fields.author_version,
+            about=fields.about,
+            files=files.files,
+            skills=self._skills(entry.name, files, folders, planner, place),
+            refused_files=len(files.refused),
+        )
+
+    def _files(self, entry: Entry, place: Place) -> PluginFiles:
+        root = place.folder.encode()
+        if not place.repository.has_folder(root):
+            raise NotServed(findings.SOURCE_MISSING.at(PATH, plugin=entry.name, source=place.folder))
+        key = (id(place.repository), place.folder)
+        if key not in self._listed:
+            files = list_plugin_files(place.repository, root, self._limits, self._link_budget)
             for refused in files.refused:
-                self._report(refused.finding)
-            self._accounted.refused_files(files)
-            self._listed[folder] = files
-        return self._listed[folder]
+                place.report(refused.finding)
+            place.accounted.refused_files(files)
+            self._listed[key] = files
+        return self._listed[key]
 
     def _skills(
-        self, plugin: str, files: PluginFiles, folders: list[str], planner: SkillPlanner
+        self, plugin: str, files: PluginFiles, folders: list[str], planner: SkillPlanner, place: Place
     ) -> tuple[PlannedSkill, ...]:
         for folder in folders:
-            self._accounted.skill(files, folder)
+            place.accounted.skill(files, folder)
         if len(folders) > self._skills_left:
             limit = self._limits.skills
-            self._report(findings.TOO_MANY_SKILLS.at(files.from_root(b""), plugin=plugin, limit=limit))
+            place.report(findings.TOO_MANY_SKILLS.at(files.from_root(b""), plugin=plugin, limit=limit))
         folders = folders[: self._skills_left]
         self._skills_left -= len(folders)
         skills = []
@@ -86,5 +98,5 @@ class PluginPlanner:
             try:
                 skills.append(planner.plan(folder))
             except NotServed as refusal:
-                self._report(refusal.finding)
+                place.report(refusal.finding)
         return tuple(skills)

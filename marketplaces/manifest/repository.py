@@ -2,8 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-from marketplaces.git.tree import TreeEntry
+from marketplaces.git.tree import SYMLINK, TreeEntry
+
+# Git LFS's pointer files (its docs/spec.md): this line first, then an id and a size; never as much as 1,024 bytes.
+_POINTER: Final = b"version https://git-lfs.github.com/spec/v1\n"
+_POINTER_BYTES: Final = range(120, 1024)
 
 
 class Repository:
@@ -14,6 +19,7 @@ class Repository:
         self.entries = sorted(entries, key=lambda entry: entry.path)
         self._paths = [entry.path for entry in self.entries]
         self._by_path = {entry.path: entry for entry in self.entries}
+        self._pointers: dict[str, bool] = {}  # by git id: plugins may share files
 
     def entry(self, path: bytes) -> TreeEntry | None:
         """Give what is at `path`, None for a folder or nothing."""
@@ -27,6 +33,15 @@ class Repository:
         """Tell whether there is an entry below `folder`."""
         first = bisect_left(self._paths, folder + b"/") if folder else 0
         return first < len(self._paths) and is_below(self._paths[first], folder)
+
+    def is_large_file_pointer(self, entry: TreeEntry) -> bool:
+        """Tell whether the file only says where Git LFS keeps its content. Only what is short enough is read."""
+        size = entry.size_bytes or 0
+        if entry.mode == SYMLINK or size not in _POINTER_BYTES:
+            return False
+        if entry.git_id not in self._pointers:
+            self._pointers[entry.git_id] = self.read(entry.git_id).startswith(_POINTER)
+        return self._pointers[entry.git_id]
 
 
 def span_below(paths: Sequence[bytes], folder: bytes) -> slice:

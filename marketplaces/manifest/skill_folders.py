@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from marketplaces.manifest import findings
 from marketplaces.manifest.marketplace_json import Entry
+from marketplaces.manifest.paths import SourceRefused, folder_of
 from marketplaces.manifest.plugin_files import PluginFiles
 from marketplaces.manifest.report import Report
 from marketplaces.manifest.skill_index import SKILLS_FOLDER
-from marketplaces.manifest.sources import SourceRefused, folder_of
 
 
 class SkillFolders:

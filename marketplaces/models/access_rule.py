@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from marketplaces.models.marketplace import Marketplace
-from skillport.organizations.models import Membership
+from skillport.organizations.models import Group, Membership
 from skillport.principal import Principal
 from skillport.scoping import OrganizationOwned, ScopedQuerySet
 from skillport.walls import SameOrganization
@@ -16,6 +16,7 @@ from skillport.walls import SameOrganization
 
 class SubjectKind(models.TextChoices):
     EVERYONE = "everyone", "everyone"
+    GROUP = "group", "the members of a group"
     MEMBER = "member", "one member"
 
 
@@ -40,7 +41,9 @@ class SubjectQuerySet(ScopedQuerySet["Subject"]):
     def covering(self, principal: Principal) -> Self:
         """Keep those that `principal` is one of."""
         return self.filter(
-            Q(kind=SubjectKind.EVERYONE) | Q(kind=SubjectKind.MEMBER, membership_id=principal.membership_id)
+            Q(kind=SubjectKind.EVERYONE)
+            | Q(kind=SubjectKind.GROUP, group_id__in=principal.groups)
+            | Q(kind=SubjectKind.MEMBER, membership_id=principal.membership_id)
         )
 
 
@@ -59,6 +62,8 @@ class Subject(OrganizationOwned):
         Membership, models.CASCADE, null=True, related_name="+", db_constraint=False
     )
     membership_id: UUID | None
+    group = models.ForeignKey(Group, models.CASCADE, null=True, related_name="+", db_constraint=False)
+    group_id: UUID | None
     starts_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
 
@@ -68,16 +73,18 @@ class Subject(OrganizationOwned):
         constraints = [
             models.UniqueConstraint(fields=["organization", "id"], name="subject_key"),
             models.UniqueConstraint(
-                fields=["organization", "kind", "membership", "starts_at", "expires_at"],
+                fields=["organization", "kind", "membership", "group", "starts_at", "expires_at"],
                 name="subject_once",
                 nulls_distinct=False,
             ),
             models.CheckConstraint(
-                condition=Q(kind=SubjectKind.EVERYONE, membership=None)
-                | Q(kind=SubjectKind.MEMBER, membership__isnull=False),
+                condition=Q(kind=SubjectKind.EVERYONE, membership=None, group=None)
+                | Q(kind=SubjectKind.GROUP, membership=None, group__isnull=False)
+                | Q(kind=SubjectKind.MEMBER, membership__isnull=False, group=None),
                 name="subject_kind_and_target",
             ),
             SameOrganization(field="membership", name="subject_membership"),
+            SameOrganization(field="group", name="subject_group"),
         ]
 
     def __str__(self) -> str:

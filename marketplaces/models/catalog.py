@@ -76,7 +76,8 @@ class ListingQuerySet(ScopedQuerySet[L]):
     def current(self) -> Self:
         """Keep what the current snapshot of each marketplace lists."""
         number = F("marketplace__current_snapshot__number")
-        return self.filter(Q(end_number=None) | Q(end_number__gt=number), first_number__lte=number)
+        listed = self.filter(Q(end_number=None) | Q(end_number__gt=number), first_number__lte=number)
+        return listed.filter(marketplace__closing_at=None)
 
 
 class Listing(OrganizationOwned):

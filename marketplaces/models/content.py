@@ -17,7 +17,8 @@ class Blob(OrganizationOwned):
     git_id = models.CharField(max_length=64)
     size_bytes = models.PositiveIntegerField()
     content = models.BinaryField()
-    # An import touches this when it means to use the blob, so that collection leaves it alone until it does.
+    # An import touches this when it means to use a blob that no file names, and collection when it takes the last name
+    # away: from then on it is left alone for a while (`services/collecting.py`).
     claimed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -25,7 +26,10 @@ class Blob(OrganizationOwned):
             models.UniqueConstraint(fields=["organization", "id"], name="blob_key"),
             models.UniqueConstraint(fields=["organization", "digest"], name="blob_digest"),
         ]
-        indexes = [models.Index(fields=["organization", "git_id"], name="blob_git_id")]
+        indexes = [
+            models.Index(fields=["organization", "git_id"], name="blob_git_id"),
+            models.Index(fields=["organization"], include=["size_bytes"], name="blob_sizes"),
+        ]
 
     def __str__(self) -> str:
         return self.git_id
@@ -34,12 +38,14 @@ class Blob(OrganizationOwned):
 class Release(OrganizationOwned):
     """The exact files of a plugin or a skill. Equal content is one release, whoever lists it.
 
-    `digest` is computed by `marketplaces.manifest.digests.release_digest` over paths, modes and file digests.
+    `digest` is computed by `marketplaces.manifest.digests.release_digest` over paths, modes and file digests. This header
+    outlives the files: versions and usage name it. When the same content comes back, it gets its files again.
     """
 
     digest = models.BinaryField(max_length=32)
     file_count = models.PositiveIntegerField()
     size_bytes = models.PositiveBigIntegerField()
+    collected_at = models.DateTimeField(null=True)  # since when it has no files any more
 
     class Meta:
         constraints = [

@@ -16,6 +16,7 @@ class Trigger(models.TextChoices):
     WEBHOOK = "webhook", "the git host reported a push"
     POLL = "poll", "a regular look at the repository"
     MANUAL = "manual", "somebody asked for it"
+    MIRROR = "mirror", "external plugins have arrived"
 
 
 class RunState(models.TextChoices):
@@ -24,6 +25,7 @@ class RunState(models.TextChoices):
     SUCCEEDED = "succeeded", "imported"
     UNCHANGED = "unchanged", "nothing new"
     FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "called off"
 
 
 class Phase(models.TextChoices):
@@ -57,7 +59,18 @@ class SyncRun(OrganizationOwned):
     phase = models.CharField(max_length=10, choices=Phase.choices, blank=True)
     done = models.PositiveIntegerField(default=0)  # files handled in this phase, of `total`
     total = models.PositiveIntegerField(default=0)
+    # What the run has cost so far, by all of its attempts: requests to the git host, bytes of its answers' bodies.
+    requests = models.PositiveIntegerField(default=0, db_default=0)
+    received_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
+    found = models.PositiveIntegerField(
+        default=0, db_default=0
+    )  # findings so far; their rows come with the snapshot
+
     commit = models.CharField(max_length=64, blank=True)
+    # Of the commit, as far as it was read.
+    author = models.CharField(max_length=200, blank=True, default="", db_default="")
+    subject = models.CharField(max_length=300, blank=True, default="", db_default="")
+    changes = models.JSONField(null=True)  # what it changed, as `services.changes.summary` says it
     snapshot = models.ForeignKey(
         Snapshot, models.SET_NULL, null=True, related_name="sync_runs", db_constraint=False
     )

@@ -13,23 +13,19 @@ from django.db import connection
 from marketplaces.models import AccessRule, Effect, Marketplace, Plugin, Right, Skill, Subject, SubjectKind
 from skillport.audit import log as audit
 from skillport.audit.actions import Action
-from skillport.errors import NotFound, SkillportError
-from skillport.organizations.models import Membership, Organization
-from skillport.principal import Actor, Principal, Role
+from skillport.errors import NotFound
+from skillport.organizations.models import Group, Membership, Organization
+from skillport.permissions import Permission, require
+from skillport.principal import Actor, Principal
 from skillport.scoping import within
-
-
-class RulesAreForAdmins(SkillportError):
-    code = "not_allowed"
-    status = 403
-    message = "Only owners and administrators of the organization change access rules. Ask one of them."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Who:
-    """Whom a rule speaks of: one member, or everyone; from when until when."""
+    """Whom a rule speaks of: one member, the members of a group, or everyone; from when until when."""
 
     membership_id: UUID | None = None
+    group_id: UUID | None = None
     starts_at: datetime | None = None
     expires_at: datetime | None = None
 
@@ -59,10 +55,10 @@ def begin_with_everyone_reads(*, organization: Organization, actor: Actor) -> No
 def create_rule(*, principal: Principal, who: Who, what: What, effect: Effect, note: str = "") -> int:
     """Add a rule; it holds for every request that begins after this call. Gives the rule's id.
 
-    Raises `RulesAreForAdmins`, or `NotFound` for a member, marketplace, plugin or skill of nobody's or another
+    Raises `NotAllowed`, or `NotFound` for a member, marketplace, plugin or skill of nobody's or another
     organization's.
     """
-    _require_admin(principal)
+    require(principal, Permission.ACCESS_MANAGE)
     with within(principal.organization):
         lock_policy(principal.organization_id)
         _require_own(principal.organization_id, who, what)
@@ -72,8 +68,8 @@ def create_rule(*, principal: Principal, who: Who, what: What, effect: Effect, n
 
 
 def delete_rule(*, principal: Principal, rule_id: int) -> None:
-    """Remove a rule. Raises `RulesAreForAdmins` or `NotFound`."""
-    _require_admin(principal)
+    """Remove a rule. Raises `NotAllowed` or `NotFound`."""
+    require(principal, Permission.ACCESS_MANAGE)
     with within(principal.organization):
         lock_policy(principal.organization_id)
         rule = AccessRule.objects.for_organization(principal.organization).filter(pk=rule_id).first()
@@ -136,21 +132,24 @@ def _write_rule(
 
 def _subject_of(organization_id: UUID, who: Who) -> Subject:
     """Give the one row for this subject, making it the first time."""
-    kind = SubjectKind.MEMBER if who.membership_id else SubjectKind.EVERYONE
-    named = {"membership_id": who.membership_id, "starts_at": who.starts_at, "expires_at": who.expires_at}
+    kind = SubjectKind.EVERYONE
+    if who.membership_id or who.group_id:
+        kind = SubjectKind.MEMBER if who.membership_id else SubjectKind.GROUP
+    named = {
+        "membership_id": who.membership_id,
+        "group_id": who.group_id,
+        "starts_at": who.starts_at,
+        "expires_at": who.expires_at,
+    }
     known = Subject.objects.for_organization(organization_id).filter(kind=kind, **named).first()
     return known or Subject.objects.create(organization_id=organization_id, kind=kind, **named)
-
-
-def _require_admin(principal: Principal) -> None:
-    if principal.role not in {Role.OWNER, Role.ADMIN}:
-        raise RulesAreForAdmins
 
 
 def _require_own(organization_id: UUID, who: Who, what: What) -> None:
     """Raise `NotFound` unless everything that the rule names is this organization's."""
     named = [
         (Membership, who.membership_id),
+        (Group, who.group_id),
         (Marketplace, what.marketplace_id),
         (Plugin, what.plugin_id),
         (Skill, what.skill_id),

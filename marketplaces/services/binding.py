@@ -1,28 +1,32 @@
-"""Bind a repository to an organization."""
+"""Bind a repository to an organization, and keep its address and credential right."""
 
+import itertools
 import re
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.utils import timezone
 
+from marketplaces.git.addresses import checked_address
+from marketplaces.git.head import Head, Remote, ask_head
 from marketplaces.manifest.names import SLUG
-from marketplaces.models import Marketplace, Trigger
-from marketplaces.services.queue import request_sync
+from marketplaces.models import Marketplace, Trigger, Webhook
+from marketplaces.providers.secrets import new_secret
+from marketplaces.services import credential_expiry, quotas
+from marketplaces.services.asking import a_place
+from marketplaces.services.folders import checked_folder
+from marketplaces.services.queue import request_sync, request_sync_unless_stopped
 from skillport import tokens
 from skillport.audit import log as audit
 from skillport.audit.actions import Action
-from skillport.errors import SkillportError
-from skillport.outbound import Origin
-from skillport.principal import Principal, Role
+from skillport.errors import NotFound, SkillportError
+from skillport.outbound import Outbound
+from skillport.permissions import Permission, require, require_step_up
+from skillport.principal import Principal
 from skillport.scoping import within
-
-
-class BindingIsForAdmins(SkillportError):
-    code = "not_allowed"
-    status = 403
-    message = "Only owners and administrators of the organization bind repositories. Ask one of them."
 
 
 class MarketplaceNameRefused(SkillportError):
@@ -44,6 +48,79 @@ class Bound:
     webhook_secret: str = field(repr=False)
 
 
+def check_repository(
+    *, principal: Principal, url: str, branch: str = "", username: str = "", credential_secret: str = ""
+) -> Head:
+    """Ask the host for the newest commit, in one request of at most 20 seconds; nothing is saved.
+
+    The answer has the repository's address as its host writes it. Raises `NotAllowed`, `StepUpRequired`,
+    `AddressInvalid`, `HostUnreachable` or `RepositoryError`.
+    """
+    require(principal, Permission.MARKETPLACES_MANAGE)
+    require_step_up(principal, now=timezone.now())
+    return ask_head(
+        Remote(checked_address(url), username, credential_secret),
+        branch,
+        Outbound(settings.OUTBOUND_ALLOWED_ORIGINS),
+    )
+
+
+def bind_checked_marketplace(
+    *,
+    principal: Principal,
+    slug: str,
+    url: str,
+    branch: str = "",
+    username: str = "",
+    credential_secret: str = "",
+    folder: str = "",
+) -> Bound:
+    """Bind a repository that answers. Without a `slug` it is named after its address; of `folder` only what is below.
+
+    Raises what `check_repository` and `bind_marketplace` raise, and `TooManyAtOnce`.
+    """
+    require(principal, Permission.MARKETPLACES_MANAGE)
+    with within(principal.organization):
+        quotas.require_room_for_marketplace(principal.organization_id)  # before its host is asked in vain
+    folder = checked_folder(folder)
+    with a_place(principal.organization_id):
+        head = check_repository(
+            principal=principal,
+            url=url,
+            branch=branch,
+            username=username,
+            credential_secret=credential_secret,
+        )
+        told = credential_expiry.ask(url=head.url, credential_secret=credential_secret)
+    return bind_marketplace(
+        principal=principal,
+        slug=slug_for(principal, head.url, slug),
+        url=head.url,
+        branch=branch,
+        username=username,
+        credential_secret=credential_secret,
+        folder=folder,
+        told=told,
+    )
+
+
+def slug_for(principal: Principal, url: str, wanted: str = "") -> str:
+    """Give what a marketplace will be called: as wanted, else after the repository's address."""
+    if wanted:
+        return wanted
+    with within(principal.organization):
+        rows = Marketplace.objects.for_organization(principal.organization)
+        return free_slug(url, set(rows.values_list("slug", flat=True)))
+
+
+def free_slug(url: str, taken: Collection[str]) -> str:
+    """Name a marketplace after its repository, with a number where the name is taken."""
+    last = url.rpartition("/")[2].removesuffix(".git").lower()
+    name = re.sub("[^a-z0-9]+", "-", last)[:60].strip("-") or "own"
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(slug for slug in itertools.chain([name], numbered) if slug not in taken)
+
+
 def bind_marketplace(
     *,
     principal: Principal,
@@ -52,31 +129,38 @@ def bind_marketplace(
     branch: str = "",
     username: str = "",
     credential_secret: str = "",
+    folder: str = "",
+    told: credential_expiry.Told | None = None,
 ) -> Bound:
-    """Bind the repository at `url` and queue its first sync.
+    """Bind the repository at `url` and queue its first sync. `told` is what its provider says of the credential.
 
-    Raises `BindingIsForAdmins`, `MarketplaceNameRefused` or `AddressInvalid`; whether the host answers and the
-    credential is right is for the sync to find out.
+    Raises `NotAllowed`, `StepUpRequired`, `MarketplaceNameRefused`, `AddressInvalid`, `FolderRefused` or
+    `TooManyMarketplaces`; whether the host answers and the credential is right is for the sync to find out.
     """
-    if principal.role not in {Role.OWNER, Role.ADMIN}:
-        raise BindingIsForAdmins
+    require(principal, Permission.MARKETPLACES_MANAGE)
+    require_step_up(principal, now=timezone.now())
     if re.fullmatch(SLUG, slug, re.ASCII) is None:
         raise MarketplaceNameRefused
-    Origin.parse(url)
-    webhook_secret = tokens.random_secret()
+    url = checked_address(url)
+    webhook_secret = new_secret()
     marketplace = Marketplace(
         organization_id=principal.organization_id,
         slug=slug,
-        url=url.rstrip("/"),
+        url=url,
         branch=branch,
+        folder=checked_folder(folder),
         username=username,
-        credential_last_four=credential_secret[-4:],
+        credential_last_four=tokens.last_four(credential_secret),
     )
     marketplace.credential.put(credential_secret)
     marketplace.webhook_secret.put(webhook_secret)
+    if told is not None:
+        credential_expiry.note(marketplace, told, timezone.now())
     try:
         with within(principal.organization):
+            quotas.require_room_for_marketplace(principal.organization_id)
             marketplace.save(force_insert=True)
+            Webhook.objects.create(organization_id=principal.organization_id, marketplace=marketplace)
             audit.record(Action.MARKETPLACE_BOUND, actor=principal, target=marketplace, url=marketplace.url)
             run = request_sync(
                 organization=principal.organization,
@@ -86,4 +170,90 @@ def bind_marketplace(
             )
     except IntegrityError:
         raise MarketplaceNameRefused from None
-    return Bound(marketplace.pk, run, f"{settings.SITE_URL}/hooks/{marketplace.pk}", webhook_secret)
+    return Bound(marketplace.pk, run, webhook_address(marketplace.pk), webhook_secret)
+
+
+def webhook_address(marketplace_id: uuid.UUID) -> str:
+    """Give where a git host reports pushes to a marketplace's repository."""
+    return f"{settings.SITE_URL}/hooks/{marketplace_id}"
+
+
+def replace_credential(
+    *,
+    principal: Principal,
+    marketplace_id: uuid.UUID,
+    credential_secret: str,
+    username: str = "",
+    told: credential_expiry.Told | None = None,
+) -> int | None:
+    """Let the marketplace be read with another credential from now on, and queue a sync with it. Gives the run's id.
+
+    None while no sync may begin.
+
+    Raises `NotAllowed`, `StepUpRequired` or `NotFound`.
+    """
+    require(principal, Permission.MARKETPLACES_MANAGE)
+    require_step_up(principal, now=timezone.now())
+    with within(principal.organization):
+        own = Marketplace.objects.for_organization(principal.organization).filter(pk=marketplace_id)
+        marketplace = own.select_for_update().first()
+        if marketplace is None:
+            raise NotFound
+        marketplace.username = username
+        marketplace.credential.put(credential_secret)
+        marketplace.credential_last_four = tokens.last_four(credential_secret)
+        # Of a credential that nobody has asked about, nothing is known: the daily look asks.
+        asked_at = timezone.now() if told is not None else None
+        more = credential_expiry.note(marketplace, told or credential_expiry.Told(), asked_at)
+        marketplace.save(update_fields=["username", "credential", "credential_last_four", *more])
+        audit.record(Action.MARKETPLACE_CREDENTIAL_REPLACED, actor=principal, target=marketplace)
+        return request_sync_unless_stopped(
+            organization=principal.organization, marketplace_id=marketplace.pk, actor=principal
+        )
+
+
+def replace_checked_credential(
+    *, principal: Principal, marketplace_id: uuid.UUID, credential_secret: str, username: str = ""
+) -> int | None:
+    """Replace the credential by one that the host has accepted. Gives the id of the sync that it begins, if one may.
+
+    Raises what `check_repository` and `replace_credential` raise, and `TooManyAtOnce`.
+    """
+    url, branch = _address(principal, marketplace_id)
+    with a_place(principal.organization_id):
+        check_repository(
+            principal=principal,
+            url=url,
+            branch=branch,
+            username=username,
+            credential_secret=credential_secret,
+        )
+        told = credential_expiry.ask(url=url, credential_secret=credential_secret)
+    return replace_credential(
+        principal=principal,
+        marketplace_id=marketplace_id,
+        credential_secret=credential_secret,
+        username=username,
+        told=told,
+    )
+
+
+def sync_marketplace(*, principal: Principal, marketplace_id: uuid.UUID) -> int:
+    """Begin a sync, unless one waits already. Gives its id. Raises `NotAllowed`, `NotFound` or `SyncsStopped`."""
+    require(principal, Permission.MARKETPLACES_MANAGE)
+    return request_sync(
+        organization=principal.organization,
+        marketplace_id=marketplace_id,
+        trigger=Trigger.MANUAL,
+        actor=principal,
+    )
+
+
+def _address(principal: Principal, marketplace_id: uuid.UUID) -> tuple[str, str]:
+    require(principal, Permission.MARKETPLACES_MANAGE)
+    with within(principal.organization):
+        own = Marketplace.objects.for_organization(principal.organization).filter(pk=marketplace_id)
+        found = own.values_list("url", "branch").first()
+    if found is None:
+        raise NotFound
+    return found

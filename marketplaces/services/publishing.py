@@ -4,7 +4,7 @@ Under locks on the marketplace and on the organization's policy, so that neither
 just being changed can publish stale, wider rights (ADR 3).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,8 +25,11 @@ from marketplaces.models import (
     SyncRun,
     VersionEntry,
 )
-from marketplaces.services import access
+from marketplaces.services import access, changes
+from marketplaces.services.external.known import Known
+from marketplaces.services.external.settling import settle
 from marketplaces.services.leases import Lease, LeaseLost
+from marketplaces.services.serving import serve
 from marketplaces.services.storing import Stored, digest_of, ensure_releases
 from skillport.audit import log as audit
 from skillport.audit.actions import Action
@@ -44,10 +47,24 @@ class Changes:
 
     plugins: int
     skills: int
+    snapshot: bool  # False: the served one, read again with more external plugins at hand, says the same
 
 
-def publish(lease: Lease, *, commit: str, info: CommitInfo, catalog: Catalog, stored: Stored) -> Changes:
-    """Write the snapshot and begin to serve it. Raises `LeaseLost` and then leaves everything as it was."""
+def publish(
+    lease: Lease,
+    *,
+    commit: str,
+    info: CommitInfo,
+    catalog: Catalog,
+    stored: Stored,
+    folder: str = "",
+    known: Sequence[Known] = (),
+    known_digest: bytes = b"",
+) -> Changes:
+    """Write the snapshot and begin to serve it. Raises `LeaseLost` and then leaves everything as it was.
+
+    `known` is what the catalog was planned with of external sources; they are used from now on, and no others.
+    """
     with within(lease.organization_id):
         access.lock_policy(lease.organization_id)
         marketplace = _locked_marketplace(lease)
@@ -57,7 +74,7 @@ def publish(lease: Lease, *, commit: str, info: CommitInfo, catalog: Catalog, st
         skills = _ensure_skills(marketplace, catalog, plugins)
         first = _first_digests(marketplace, catalog, digests)
         number = marketplace.last_snapshot_number + 1
-        snapshot = _write_snapshot(marketplace, number, commit, info, catalog)
+        settle(marketplace, known, known_digest)
         changed_plugins = _relist(
             PluginListing, "plugin_id", marketplace, number,
             [_plugin_listing(plugin, plugins, releases, digests, first) for plugin in catalog.plugins],
@@ -69,16 +86,29 @@ def publish(lease: Lease, *, commit: str, info: CommitInfo, catalog: Catalog, st
                 for plugin in catalog.plugins for skill in plugin.skills
             ],
         )  # fmt: skip
+        served = marketplace.current_snapshot
+        # Changes are counted from the newest snapshot, which is not the served one after going back.
+        newest = (commit, folder, marketplace.last_snapshot_number)
+        is_newest = served is not None and (served.commit, served.folder, served.number) == newest
+        if served is not None and is_newest and not changed_plugins + changed_skills:
+            _end_run(lease, RunState.UNCHANGED, served, catalog, None)
+            return Changes(0, 0, snapshot=False)
+        snapshot = _write_snapshot(marketplace, number, commit, folder, info, catalog)
         access.compile_readers(lease.organization_id)
+        since = _served_number(marketplace)
+        serve(marketplace, snapshot)
         Marketplace.objects.for_organization(lease.organization_id).filter(pk=marketplace.pk).update(
-            current_snapshot=snapshot, last_snapshot_number=number
+            last_snapshot_number=number
         )
-        _end_run(lease, snapshot, catalog)
+        changed = changes.between(
+            lease.organization_id, marketplace.pk, since, number, renames=catalog.renames
+        )
+        _end_run(lease, RunState.SUCCEEDED, snapshot, catalog, changes.summary(changed, since=since))
         audit.record(
             Action.SNAPSHOT_PUBLISHED, actor=SystemActor(organization_id=lease.organization_id, what="sync"),
             target=marketplace, commit=commit, number=number, plugins=changed_plugins, skills=changed_skills,
         )  # fmt: skip
-        return Changes(changed_plugins, changed_skills)
+        return Changes(changed_plugins, changed_skills, snapshot=True)
 
 
 class _Digests:
@@ -109,6 +139,14 @@ def _locked_marketplace(lease: Lease) -> Marketplace:
     if marketplace is None:
         raise LeaseLost
     return marketplace
+
+
+def _served_number(marketplace: Marketplace) -> int:
+    """Give the number of what members have had until now, 0 for nothing; after a roll-back it is not the last."""
+    if marketplace.current_snapshot_id is None:
+        return 0
+    own = Snapshot.objects.for_organization(marketplace.organization_id)
+    return own.values_list("number", flat=True).get(pk=marketplace.current_snapshot_id)
 
 
 def _ensure_plugins(marketplace: Marketplace, catalog: Catalog) -> dict[PluginKey, int]:
@@ -242,24 +280,29 @@ def _relist(model: type[L], key: str, marketplace: Marketplace, number: int, wan
 
 
 def _write_snapshot(
-    marketplace: Marketplace, number: int, commit: str, info: CommitInfo, catalog: Catalog
+    marketplace: Marketplace, number: int, commit: str, folder: str, info: CommitInfo, catalog: Catalog
 ) -> Snapshot:
     return Snapshot.objects.create(
         organization_id=marketplace.organization_id,
         marketplace=marketplace,
         number=number,
         commit=commit,
+        folder=folder,
         author=info.author,
         subject=info.subject,
         committed_at=info.committed_at,
         name=catalog.name,
         description=catalog.description,
+        derived=catalog.derived,
         plugin_count=len(catalog.plugins),
         skill_count=sum(len(plugin.skills) for plugin in catalog.plugins),
+        renames=catalog.renames,
     )
 
 
-def _end_run(lease: Lease, snapshot: Snapshot, catalog: Catalog) -> None:
+def _end_run(
+    lease: Lease, state: RunState, snapshot: Snapshot, catalog: Catalog, changed: dict[str, Any] | None
+) -> None:
     SyncFinding.objects.bulk_create(
         SyncFinding(
             organization_id=lease.organization_id, sync_run_id=lease.sync_run_id, severity=finding.severity,
@@ -271,6 +314,11 @@ def _end_run(lease: Lease, snapshot: Snapshot, catalog: Catalog) -> None:
         pk=lease.sync_run_id, fence=lease.fence
     )
     if not ended.update(
-        state=RunState.SUCCEEDED, ended_at=Now(), leased_until=None, snapshot=snapshot, commit=snapshot.commit
+        state=state,
+        ended_at=Now(),
+        leased_until=None,
+        snapshot=snapshot,
+        commit=snapshot.commit,
+        changes=changed,
     ):
         raise LeaseLost

@@ -10,11 +10,14 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
 from marketplaces.manifest.digests import release_digest
 from marketplaces.manifest.plan import PlannedFile
-from marketplaces.models import Blob, Release
+from marketplaces.models import Blob, Release, ReleaseFile
+from marketplaces.services import quotas
+from marketplaces.services.access import lock_policy
 from skillport.scoping import within
 
 _BATCH_BYTES: Final = 4 * 2**20
@@ -35,21 +38,26 @@ Stored = Mapping[str, StoredBlob]  # by git id
 
 def store_blobs(
     organization_id: UUID,
-    git_ids: Iterable[str],
+    sizes: Mapping[str, int],
     read: Callable[[str], bytes],
     progress: Callable[[int, int], None],
 ) -> Stored:
     """Make sure that every blob is stored, and give where, by git id. Only unknown ones are read.
 
-    Each is claimed, so that collection leaves it alone until a release uses it. `progress(done, total)` is called
-    between batches.
+    `sizes` are in bytes, by git id. Raises `StorageFull` before anything is stored, or in the middle when another import
+    has taken the room meanwhile; what was stored by then is collected.
+    Each that no file names yet is claimed, so that collection leaves it alone until a release uses it. `progress(done,
+    total)` is called between batches.
     """
-    wanted = sorted(set(git_ids))
+    wanted = sorted(sizes)
     stored: dict[str, StoredBlob] = {}
     for ids in _batches(wanted, _BATCH_ROWS):
         stored.update(_claim_known(organization_id, ids))
+    unknown = [git_id for git_id in wanted if git_id not in stored]
+    with within(organization_id):
+        quotas.require_room(organization_id, sum(sizes[git_id] for git_id in unknown))
     progress(len(stored), len(wanted))
-    for contents in _read_in_batches([git_id for git_id in wanted if git_id not in stored], read):
+    for contents in _read_in_batches(unknown, read):
         stored.update(_insert_blobs(organization_id, contents))
         progress(len(stored), len(wanted))
     return stored
@@ -58,7 +66,14 @@ def store_blobs(
 def _claim_known(organization_id: UUID, git_ids: Sequence[str]) -> Stored:
     with within(organization_id):
         known = Blob.objects.for_organization(organization_id).filter(git_id__in=git_ids)
-        known.update(claimed_at=Now())
+        files = ReleaseFile.objects.for_organization(organization_id).filter(blob=OuterRef("pk"))
+        # Looked up one by one, and not joined: what the planner knows of the tables may be older than the last import.
+        loose = known.annotate(named=Subquery(files.values("pk")[:1])).filter(named=None)
+        loose = loose.order_by("pk").select_for_update(no_key=True, of=["self"])
+        claimed = list(
+            loose.values_list("pk", flat=True)
+        )  # locked in one order, whoever else claims them too
+        known.filter(pk__in=claimed).update(claimed_at=Now())
         rows = known.values_list("git_id", "id", "digest")
         return {git_id: StoredBlob(pk, bytes(digest)) for git_id, pk, digest in rows}
 
@@ -78,15 +93,17 @@ def _read_in_batches(git_ids: Iterable[str], read: Callable[[str], bytes]) -> It
 
 def _insert_blobs(organization_id: UUID, contents: Mapping[str, bytes]) -> Stored:
     digests = {git_id: hashlib.sha256(content).digest() for git_id, content in contents.items()}
-    # One row per digest: ON CONFLICT cannot touch the same row twice.
-    once = {digest: git_id for git_id, digest in digests.items()}
+    # One row per digest: ON CONFLICT cannot touch the same row twice. Sorted, so that two imports never wait for each other.
+    once = dict(sorted((digest, git_id) for git_id, digest in digests.items()))
     with within(organization_id), connection.cursor() as cursor:
+        quotas.lock_storage(organization_id)
+        quotas.require_room(organization_id, sum(len(contents[git_id]) for git_id in once.values()))
         cursor.execute(
             """
             INSERT INTO marketplaces_blob (organization_id, digest, git_id, size_bytes, content)
             SELECT %s, digest, git_id, length(content), content
             FROM unnest(%s::bytea[], %s::text[], %s::bytea[]) AS new (digest, git_id, content)
-            ON CONFLICT (organization_id, digest) DO UPDATE SET claimed_at = now()
+            ON CONFLICT (organization_id, digest) DO UPDATE SET claimed_at = statement_timestamp()
             RETURNING id, digest
             """,
             [
@@ -108,13 +125,18 @@ def digest_of(files: Sequence[PlannedFile], stored: Stored) -> bytes:
 def ensure_releases(
     organization_id: UUID, releases: Mapping[bytes, Sequence[PlannedFile]], stored: Stored
 ) -> dict[bytes, int]:
-    """Write the releases that are not there yet, and give the id of each by digest. Runs inside the flip."""
+    """Write the releases that are not there yet, and give the id of each by digest. Runs inside the flip.
+
+    One whose files were collected gets them again. Under the policy lock collection cannot take them away meanwhile.
+    """
+    lock_policy(organization_id)
     owned = Release.objects.for_organization(organization_id)
     ids: dict[bytes, int] = {}
+    empty: list[bytes] = []
     for digests in _batches(list(releases), _BATCH_ROWS):
-        ids.update(
-            {bytes(digest): pk for digest, pk in owned.filter(digest__in=digests).values_list("digest", "id")}
-        )
+        known = owned.filter(digest__in=digests).values_list("digest", "id", "collected_at")
+        ids.update({bytes(digest): pk for digest, pk, _ in known})
+        empty += [bytes(digest) for digest, _, collected_at in known if collected_at]
     new = [digest for digest in releases if digest not in ids]
     if new:
         made = Release.objects.bulk_create(
@@ -127,9 +149,12 @@ def ensure_releases(
             for digest in new
         )
         ids.update({bytes(release.digest): release.pk for release in made})
-        files = [(ids[digest], file, stored[file.git_id].pk) for digest in new for file in releases[digest]]
-        for batch in _batches(files, _FILE_ROWS):
-            _insert_files(organization_id, batch)
+    owned.filter(digest__in=empty).update(collected_at=None)
+    files = [
+        (ids[digest], file, stored[file.git_id].pk) for digest in [*new, *empty] for file in releases[digest]
+    ]
+    for batch in _batches(files, _FILE_ROWS):
+        _insert_files(organization_id, batch)
     return ids
 
 

@@ -3,27 +3,39 @@
 No transaction is open while another host is asked. A failed or killed run leaves the old snapshot served.
 """
 
+import contextlib
 import logging
-from datetime import timedelta
-from typing import Final
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models.functions import Now
+from django.db import connection
 
 from marketplaces import progress
 from marketplaces.git.commit import BlobReader, CommitInfo, describe, list_files
-from marketplaces.git.errors import FetchFailed, GitStopped, RateLimited
+from marketplaces.git.errors import (
+    FetchFailed,
+    FolderNotFound,
+    GitStopped,
+    PinnedCommitMissing,
+    RepositoryMoved,
+)
 from marketplaces.git.head import Head, Remote, ask_head
 from marketplaces.git.kept_copy import KeptCopy
 from marketplaces.git.program import Connection
+from marketplaces.git.tree import below
 from marketplaces.manifest.catalog import read_catalog
-from marketplaces.manifest.limits import Limits
 from marketplaces.manifest.plan import Catalog
-from marketplaces.models import Marketplace, Phase, RunState
-from marketplaces.services import leases, queue
+from marketplaces.models import Marketplace, Phase, RunState, SyncRun, Trigger
+from marketplaces.services import leases, moving, outcomes, queue
+from marketplaces.services.caps import LIMITS, MAX_ATTEMPTS, MAX_BYTES, MAX_ENTRIES
+from marketplaces.services.external import queue as external
+from marketplaces.services.external.known import is_up_to_date
+from marketplaces.services.external.mirrors import Mirrors
 from marketplaces.services.leases import Lease, LeaseLost
 from marketplaces.services.publishing import publish
-from marketplaces.services.queue import POLL_SECONDS
 from marketplaces.services.storing import Stored, store_blobs
 from marketplaces.services.worker import Worker
 from skillport.audit import log as audit
@@ -34,9 +46,7 @@ from skillport.scoping import within
 
 logger = logging.getLogger(__name__)
 
-MAX_ENTRIES: Final = 20_000
-MAX_BYTES: Final = 200 * 2**20
-LIMITS: Final = Limits()
+_TELL_SECONDS: Final = 1
 
 
 def run(*, organization_id: UUID, sync_run_id: int, worker: Worker) -> None:
@@ -46,7 +56,11 @@ def run(*, organization_id: UUID, sync_run_id: int, worker: Worker) -> None:
         return
     with leases.renewed(lease):
         try:
-            _bring_up_to_date(lease, worker)
+            if lease.attempt <= MAX_ATTEMPTS:
+                _bring_up_to_date(lease, worker)
+            else:
+                logger.error("Sync given up", extra={"sync_run": sync_run_id})
+                _fail(lease, _WorkersLost(), ends_workers=True)
         except LeaseLost:
             logger.info("Another worker took over", extra={"sync_run": sync_run_id})
         except GitStopped:
@@ -58,7 +72,7 @@ def run(*, organization_id: UUID, sync_run_id: int, worker: Worker) -> None:
             logger.exception("Sync failed unexpectedly", extra={"sync_run": sync_run_id})
             _fail(lease, _Unexpected())
     if not worker.git.processes.stopping.is_set():
-        queue.hint_at_next(lease.organization_id, lease.marketplace_id)
+        queue.hint_at_next(lease.organization_id)
 
 
 class _Unexpected(SkillportError):
@@ -69,108 +83,203 @@ class _Unexpected(SkillportError):
     )
 
 
+class _WorkersLost(SkillportError):
+    """What ends one worker after another is likely to be in the repository: another attempt would end one more."""
+
+    code = "workers_lost"
+    status = 500
+    message = (
+        f"This sync was given up: {MAX_ATTEMPTS} workers ended in the middle of it, perhaps for want of memory. Their "
+        "logs may say why. If it stays, move large files out of the repository."
+    )
+
+
 def _bring_up_to_date(lease: Lease, worker: Worker) -> None:
+    if lease.attempt > 1:
+        leases.note_commit(lease, "")  # what the worker before came to is not ours
     with within(lease.organization_id):
         own = Marketplace.objects.for_organization(lease.organization_id).select_related("current_snapshot")
         marketplace = own.get(pk=lease.marketplace_id)
-        served = marketplace.current_snapshot.commit if marketplace.current_snapshot else None
+        served = marketplace.current_snapshot
         remote = Remote(marketplace.url, marketplace.username, marketplace.credential.open())
-    head = ask_head(remote, marketplace.branch, worker.outbound)
-    if head.url != remote.url:
-        _correct_address(lease, head)
-        remote = Remote(head.url, remote.username, remote.credential)
-    if head.commit == served:
-        _end(lease, RunState.UNCHANGED, commit=head.commit)
+        is_up = is_up_to_date(marketplace)
+        run = SyncRun.objects.for_organization(lease.organization_id).get(pk=lease.sync_run_id)
+    if marketplace.pinned_commit and _serves(marketplace, marketplace.pinned_commit):
+        commit = marketplace.pinned_commit  # the host need not be asked
     else:
-        _import(lease, head, remote, worker)
-    _poll_again(lease, POLL_SECONDS)
+        head = ask_head(remote, marketplace.branch, worker.outbound.metered(lease.meter))
+        if marketplace.moved_to:
+            moving.note(lease, "")
+        if head.url != remote.url:
+            _correct_address(lease, remote.url, head)
+            remote = Remote(head.url, remote.username, remote.credential)
+        commit = marketplace.pinned_commit or head.commit
+    if served is not None and is_up and _serves(marketplace, commit):
+        about = {"commit": commit, "author": served.author, "subject": served.subject}
+        _end(lease, RunState.UNCHANGED, partial(outcomes.after_success, lease), **about)
+    elif outcomes.is_left_alone(marketplace, commit):
+        _end(lease, RunState.UNCHANGED, partial(outcomes.after_nothing, lease), commit=commit)
+    else:
+        leases.note_commit(lease, commit)
+        _import(lease, marketplace, commit, remote, worker)
+    _ask_for_external(lease, Trigger(run.trigger))
 
 
-def _import(lease: Lease, head: Head, remote: Remote, worker: Worker) -> None:
+def _serves(marketplace: Marketplace, commit: str) -> bool:
+    snapshot = marketplace.current_snapshot
+    return snapshot is not None and (snapshot.commit, snapshot.folder) == (commit, marketplace.folder)
+
+
+def _ask_for_external(lease: Lease, trigger: Trigger) -> None:
+    """See to the sources that the catalog has elsewhere; each is a job of its own."""
+    external.ask_again(
+        organization_id=lease.organization_id, marketplace_id=lease.marketplace_id, trigger=trigger
+    )
+    # What has ended while this sync was reading; never one such sync after the other.
+    if trigger != Trigger.MIRROR:
+        external.sync_if_changed(organization_id=lease.organization_id, marketplace_id=lease.marketplace_id)
+
+
+def _import(lease: Lease, marketplace: Marketplace, commit: str, remote: Remote, worker: Worker) -> None:
+    mirrors = Mirrors(marketplace)
     _tell(lease, Phase.FETCHING)
     copy = KeptCopy(
         worker.copies_of(lease.organization_id, lease.marketplace_id),
         fence=lease.fence, program=worker.git, blob_limit=LIMITS.file_bytes,
     )  # fmt: skip
-    copy.fetch(head.commit, Connection(remote, worker.outbound.check(remote.url)))
+    try:
+        with _telling_of_bytes(lease):
+            copy.fetch(commit, Connection(remote, worker.outbound.check(remote.url), lease.meter))
+    except FetchFailed as failed:
+        raise (PinnedCommitMissing() if marketplace.pinned_commit else failed) from None
     _tell(lease, Phase.READING)
     try:
-        info, catalog, stored = _read(lease, head, worker, copy)
+        info, catalog, stored = _read(lease, commit, marketplace, worker, copy, mirrors)
     except FetchFailed:
         copy.delete()  # what was fetched cannot be read, and would not be better the next time
         raise
-    _tell(lease, Phase.PUBLISHING)
-    changes = publish(lease, commit=head.commit, info=info, catalog=catalog, stored=stored)
+    _tell(lease, Phase.PUBLISHING, found=len(catalog.findings))
+    with within(lease.organization_id):
+        changes = publish(
+            lease, commit=commit, folder=marketplace.folder, info=info, catalog=catalog, stored=stored,
+            known=mirrors.known, known_digest=mirrors.digest(),
+        )  # fmt: skip
+        outcomes.after_success(lease)
     progress.publish(
         lease.organization_id,
         {
             **_about(lease),
-            "state": RunState.SUCCEEDED,
-            "commit": head.commit,
+            "state": RunState.SUCCEEDED if changes.snapshot else RunState.UNCHANGED,
+            "commit": commit,
             "changed_skills": changes.skills,
         },
     )
     logger.info(
         "Snapshot published",
-        extra={"sync_run": lease.sync_run_id, "commit": head.commit, "skills": changes.skills},
+        extra={"sync_run": lease.sync_run_id, "commit": commit, "skills": changes.skills},
     )
 
 
-def _read(lease: Lease, head: Head, worker: Worker, copy: KeptCopy) -> tuple[CommitInfo, Catalog, Stored]:
-    """Read the commit out of the copy and store its files."""
-    info = describe(worker.git, copy.path, head.commit)
-    entries = list_files(worker.git, copy.path, head.commit, max_entries=MAX_ENTRIES, max_bytes=MAX_BYTES)
+def _read(
+    lease: Lease, commit: str, marketplace: Marketplace, worker: Worker, copy: KeptCopy, mirrors: Mirrors
+) -> tuple[CommitInfo, Catalog, Stored]:
+    """Read what the commit holds below the folder, and what it lists elsewhere, and store its files."""
+    info = describe(worker.git, copy.path, commit)
+    _tell(lease, Phase.READING, author=info.author, subject=info.subject)
+    listed = list_files(worker.git, copy.path, commit, max_entries=MAX_ENTRIES, max_bytes=MAX_BYTES)
+    entries = list(below(listed, marketplace.folder.encode()))
+    if marketplace.folder and not entries:
+        raise FolderNotFound
     with BlobReader.opened(worker.git, copy.path) as reader:
-        catalog = read_catalog(entries, reader.read, LIMITS)
+        catalog = read_catalog(entries, reader.read, LIMITS, marketplace.slug, mirrors.find)
         stored = store_blobs(
             lease.organization_id,
-            _git_ids(catalog),
-            reader.read,
-            lambda done, total: _tell(lease, Phase.STORING, done, total),
+            _sizes(catalog),
+            mirrors.reading(otherwise=reader.read),
+            lambda done, total: _tell(lease, Phase.STORING, done, total, found=len(catalog.findings)),
         )
     return info, catalog, stored
 
 
-def _tell(lease: Lease, phase: Phase, done: int = 0, total: int = 0) -> None:
+def _tell(lease: Lease, phase: Phase, done: int = 0, total: int = 0, **known: Any) -> None:
     """Write down how far the run is, then say so to whoever is watching. Raises `LeaseLost`."""
-    leases.report(lease, phase, done, total)
-    progress.publish(lease.organization_id, {**_about(lease), "phase": phase, "done": done, "total": total})
+    leases.report(lease, phase, done, total, **known)
+    frame = progress.frame(
+        **_about(lease), phase=phase, done=done, total=total, requests=lease.meter.requests,
+        received_bytes=lease.meter.received_bytes, findings=known.get("found", 0),
+    )  # fmt: skip
+    progress.publish(lease.organization_id, frame)
 
 
-def _end(lease: Lease, state: RunState, **outcome: object) -> None:
-    leases.finish(lease, state, **outcome)
-    progress.publish(lease.organization_id, {**_about(lease), "state": state, **outcome})
+@contextlib.contextmanager
+def _telling_of_bytes(lease: Lease) -> Iterator[None]:
+    """While the block fetches, tell every second what has come, if more has."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        told = lease.meter.received_bytes
+        try:
+            while not ended.wait(_TELL_SECONDS):
+                if lease.meter.received_bytes != told:
+                    told = lease.meter.received_bytes
+                    _tell(lease, Phase.FETCHING)
+        except LeaseLost:
+            pass  # whoever fetches learns it at the next phase
+        except Exception:
+            logger.exception("Could not tell how far a fetch is", extra={"sync_run": lease.sync_run_id})
+        finally:
+            connection.close()
+
+    teller = threading.Thread(target=tell, name="fetched-bytes", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
 
 
-def _about(lease: Lease) -> dict[str, object]:
+def _end(lease: Lease, state: RunState, note: Callable[[], object], **outcome: object) -> None:
+    """End the run and note what follows from it, at one stroke: whoever sees the end sees that too."""
+    with within(lease.organization_id):
+        # The marketplace before its run, as everybody who changes both: else two could wait for each other.
+        own = Marketplace.objects.for_organization(lease.organization_id).filter(pk=lease.marketplace_id)
+        own.select_for_update().first()
+        ended = leases.finish(lease, state, **outcome)
+        if ended:
+            note()
+    if ended:
+        # No words of the git host: whoever may use skills may watch, and only administrators read why a sync failed.
+        progress.publish(lease.organization_id, {**_about(lease), "state": state})
+
+
+def _about(lease: Lease) -> dict[str, Any]:
     return {"sync_run": lease.sync_run_id, "marketplace": str(lease.marketplace_id)}
 
 
-def _git_ids(catalog: Catalog) -> set[str]:
-    plugins = {file.git_id for plugin in catalog.plugins for file in plugin.files}
-    return plugins | {
-        file.git_id for plugin in catalog.plugins for skill in plugin.skills for file in skill.files
-    }
+def _sizes(catalog: Catalog) -> dict[str, int]:
+    """Give the bytes of every file that is wanted, by git id."""
+    of_plugins = [plugin.files for plugin in catalog.plugins]
+    of_skills = [skill.files for plugin in catalog.plugins for skill in plugin.skills]
+    return {file.git_id: file.size_bytes for files in (*of_plugins, *of_skills) for file in files}
 
 
-def _correct_address(lease: Lease, head: Head) -> None:
-    """Keep the address that the host itself pointed to: the same one with `.git`."""
+def _correct_address(lease: Lease, asked: str, head: Head) -> None:
+    """Keep the address that the host itself pointed to: the same one with `.git`. Raises `LeaseLost`."""
     with within(lease.organization_id):
         own = Marketplace.objects.for_organization(lease.organization_id).filter(pk=lease.marketplace_id)
-        own.update(url=head.url)
+        # SECURITY: only while it is still the address that was asked. A host that holds us up while somebody confirms
+        # another one, with a credential for that one, would else be shown it.
+        if not own.filter(fence=lease.fence, url=asked).update(url=head.url):
+            raise LeaseLost
         actor = SystemActor(organization_id=lease.organization_id, what="sync")
         audit.record(Action.MARKETPLACE_ADDRESS_CHANGED, actor=actor, target=own.get(), url=head.url)
 
 
-def _fail(lease: Lease, error: SkillportError) -> None:
-    _end(lease, RunState.FAILED, error_code=error.code, error_message=error.message)
-    pause = error.retry_after_seconds if isinstance(error, RateLimited) else None
-    _poll_again(lease, max(pause or 0, POLL_SECONDS))
+def _fail(lease: Lease, error: SkillportError, *, ends_workers: bool = False) -> None:
+    def note() -> None:
+        if isinstance(error, RepositoryMoved):
+            moving.note(lease, error.to)
+        outcomes.after_failure(lease, error, ends_workers=ends_workers)
 
-
-def _poll_again(lease: Lease, seconds: int) -> None:
-    # Spread over a tenth, by the marketplace's own id, so that a host is not asked for everything at once.
-    spread = lease.marketplace_id.int % max(seconds // 10, 1)
-    with within(lease.organization_id):
-        own = Marketplace.objects.for_organization(lease.organization_id).filter(pk=lease.marketplace_id)
-        own.update(next_poll_at=Now() + timedelta(seconds=seconds + spread))
+    _end(lease, RunState.FAILED, note, error_code=error.code, error_message=error.message)

@@ -27,9 +27,18 @@ class Worker:
         """Give the folder for a marketplace's kept copy; it begins with the organization's id."""
         return self.folder / "copies" / str(organization_id) / str(marketplace_id)
 
+    def mirrors_of(self, organization_id: UUID) -> Path:
+        """Give the folder for copies of external sources, which last as long as the jobs that mirror them."""
+        return self.folder / "mirrors" / str(organization_id)
+
 
 def make_worker(*, name: str, folder: Path, outbound: Outbound) -> Worker:
-    return Worker(name, folder, outbound, GitProgram(Processes(folder / "processes" / name)))
+    return Worker(name, folder, outbound, GitProgram(processes_of(name, folder)))
+
+
+def processes_of(name: str, folder: Path) -> Processes:
+    """Give the record of the process groups that the worker `name` started."""
+    return Processes(folder / "processes" / name)
 
 
 @lru_cache(maxsize=1)

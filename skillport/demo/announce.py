@@ -23,7 +23,8 @@ Skillport is running at {here.site_url}
   {acme.slug:7} {alice.email} (owner), {bob.email} (member, from whom {acme.hidden_skill or "nothing"} is hidden)
   {globex.slug:7} {charlie.email} (owner)
 
-Everybody signs in with an API key. The keys are in {file}, which only you can read. Bob's, for what follows:
+In a browser, open {here.site_url}/accounts/demo and choose one of them. Clients and scripts use API keys, which are
+in {file}, which only you can read. Bob's, for what follows:
 
   KEY=$(python3 -c "import json; print(json.load(open('{file}'))['organizations'][0]['people'][1]['api_key'])")
 

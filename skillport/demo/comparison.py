@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from marketplaces.models import PluginListing, SkillListing, SyncFinding
+from skillport.demo.explanations import Explanations
 from skillport.demo.git_host import git, git_bytes
 from skillport.organizations.models import Organization
 from skillport.scoping import within
@@ -69,7 +70,7 @@ class Repository:
 
     def below(self, folder: str) -> dict[str, tuple[int, bytes]]:
         """Give mode and content of every file below `folder` ('' for all), with links replaced by what they name."""
-        prefix = f"{folder}/" if folder else ""
+        prefix = self._prefix(folder)
         found: dict[str, tuple[int, bytes]] = {}
         for path in self.entries:
             if path.startswith(prefix):
@@ -79,8 +80,21 @@ class Repository:
         return found
 
     def file_count(self, slug: str, skill: dict[str, Any]) -> int:
-        prefix = folder_of(slug, skill)
-        return sum(path.startswith(f"{prefix}/" if prefix else "") for path in self.entries)
+        prefix = self._prefix(folder_of(slug, skill))
+        return sum(path.startswith(prefix) for path in self.entries)
+
+    def behind(self, path: str) -> str:
+        """Give the path of what lies at `path`, behind links of any of its folders and of itself."""
+        parts = path.split("/")
+        for end in range(1, len(parts) + 1):
+            head = "/".join(parts[:end])
+            if (entry := self.entries.get(head)) and entry.mode == "120000":
+                target = posixpath.join(posixpath.dirname(head), self.read(head).decode(), *parts[end:])
+                return self.behind(posixpath.normpath(target))
+        return path
+
+    def _prefix(self, folder: str) -> str:
+        return f"{self.behind(folder)}/" if folder else ""
 
     def _real(self, path: str) -> list[tuple[str, str]]:
         """Give (name, path of the real file) for a file, or for everything behind a link."""
@@ -110,7 +124,7 @@ def compare_installed(repository: Repository, slug: str, skill: dict[str, Any], 
 
 
 def explain_counts(slug: str, repository: Repository) -> Counts:
-    """Count plugins and skills on both sides. Raises `Differs` for one that is missing without a finding."""
+    """Count plugins and skills on both sides. Raises `Differs` for one that no finding of its own explains."""
     manifest = json.loads(repository.read(".claude-plugin/marketplace.json").decode("utf-8-sig"))
     in_repository = {path for path in repository.entries if posixpath.basename(path) == "SKILL.md"}
     organization = Organization.objects.get(slug=slug)
@@ -119,21 +133,20 @@ def explain_counts(slug: str, repository: Repository) -> Counts:
         roots = dict(
             PluginListing.objects.for_organization(organization).current().values_list("plugin__name", "root")
         )
-        paths = {posixpath.join(roots[one.skill.plugin.name], one.folder, "SKILL.md") for one in served}
-        plugins = len(roots)
+        listed = {posixpath.join(roots[one.skill.plugin.name], one.folder, "SKILL.md") for one in served}
         findings = list(
             SyncFinding.objects.for_organization(organization).exclude(severity="advice").order_by("id")
         )
-    told = [f"{finding.severity}: {finding.path}: {finding.reason}" for finding in findings]
+    paths = listed | {repository.behind(path) for path in listed}
+    explained = Explanations(findings)
     unexplained = [
-        path
-        for path in sorted(in_repository - paths)
-        if not any(path.startswith(one.path) for one in findings if one.path)
+        *explained.missing_plugins(manifest, set(roots)),
+        *(path for path in sorted(in_repository - paths) if not explained.skill_md(path)),
     ]
-    missing = len(manifest["plugins"]) - plugins
-    if unexplained or missing > len(findings):
-        raise Differs(f"not served and no finding says why: {', '.join(unexplained) or f'{missing} plugins'}")
-    return Counts(len(manifest["plugins"]), plugins, len(in_repository), len(paths & in_repository), told)
+    if unexplained:
+        raise Differs(f"not served and no finding says why: {', '.join(unexplained)}")
+    told = [f"{finding.severity}: {finding.path}: {finding.reason}" for finding in findings]
+    return Counts(len(manifest["plugins"]), len(roots), len(in_repository), len(paths & in_repository), told)
 
 
 def folder_of(slug: str, skill: dict[str, Any]) -> str:

@@ -98,6 +98,11 @@ class GitHost:
         """Give the service token with which `name` may be read."""
         return str(self._known["repositories"][name]["token"])
 
+    def open_to_everybody(self, name: str) -> None:
+        """Let anybody read `name` without a credential, as public repositories are read."""
+        self._known["repositories"][name]["public"] = True
+        self._save()
+
     def tell_of_pushes(self, name: str, webhook_url: str, webhook_secret: str) -> None:
         """Send a signed webhook after each push to `name`, from now on."""
         self._known["repositories"][name]["webhook"] = {"url": webhook_url, "secret": webhook_secret}
@@ -107,7 +112,8 @@ class GitHost:
         owner = username == OWNER and hmac.compare_digest(password.encode(), self.password.encode())
         known = self._known["repositories"].get(name)
         reader = known is not None and hmac.compare_digest(password.encode(), known["token"].encode())
-        return known is not None and (owner or (reader and not to_push))
+        public = known is not None and known.get("public", False)
+        return known is not None and (owner or ((reader or public) and not to_push))
 
     def pushed(self, name: str) -> None:
         """Deliver the webhook. A host does not wait for, or repeat, a delivery that fails."""

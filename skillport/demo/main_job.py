@@ -20,10 +20,12 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from skillport.accounts.models import User
 from skillport.demo.comparison import Differs, Repository, compare_installed, explain_counts
 from skillport.demo.seed import SeededOrganization, SyncDidNotSucceed, seed, write_demo_file
 from skillport.demo.serving import served, worker_running
 from skillport.demo.surroundings import Surroundings
+from skillport.errors import SkillportError
 
 _INSTALLS: Final = 5  # of the largest skills: enough to see every kind of file, and no more than seconds
 
@@ -39,7 +41,7 @@ def run(here: Surroundings) -> int:
         with worker_running(here), served(here):
             _say("database, migrations, worker and server", began)
             _steps(here)
-    except (StepFailed, Differs, SyncDidNotSucceed, httpx2.HTTPError) as error:
+    except (StepFailed, Differs, SyncDidNotSucceed, SkillportError, httpx2.HTTPError) as error:
         print(f"FAILED: {error}")
         return 1
     print(f"All steps done in {time.perf_counter() - began:.1f} s")
@@ -60,11 +62,22 @@ def _steps(here: Surroundings) -> None:
             repository = _look(here, Path(scratch) / "repository.git")
             counts = explain_counts(acme.slug, repository)
         print(f"      {counts}")
+        with _step("Bob signs in with a browser, sees his catalog, and nothing of the other organization"):
+            browser = _signed_in(here, bob.email)
+            catalog = browser.get(f"/{acme.slug}/")
+            _expect(catalog.status_code == 200, f"Bob's catalog, not status {catalog.status_code}")
+            _expect(
+                f"<h2>{acme.hidden_skill or 'nothing'}</h2>" not in catalog.text,
+                "the hidden skill is not in the catalog",
+            )
+            foreign, absent = (browser.get(f"/{slug}/") for slug in (globex.slug, "not-there"))
+            _expect(foreign.status_code == absent.status_code == 404, "404 for both")
+            _expect(foreign.content == absent.content, "the same page for both")
         with _step(
             f"Bob lists his skills through the connector, without {acme.hidden_skill or 'any hidden one'}"
         ):
             skills = bobs.call("list_skills")["skills"]
-            _expect(bool(skills), "Bob sees skills")
+            _expect(bool(skills), "Bob sees skills; where none is served, the findings above say why")
             _expect(
                 acme.hidden_skill not in {skill["name"] for skill in skills}, "the hidden skill is not listed"
             )
@@ -90,6 +103,20 @@ def _steps(here: Surroundings) -> None:
             )
         with _step("Charlie of the other organization is refused"):
             _expect(charlies.status() == 401, "401 at Acme's connector for Globex's key")
+
+
+def _signed_in(here: Surroundings, email: str) -> httpx2.Client:
+    """Give a browser in which the demo's person has signed in."""
+    browser = httpx2.Client(base_url=here.site_url, trust_env=False, timeout=20)
+    user = User.objects.get(email=email)
+    page = browser.get("/accounts/demo")
+    form = {
+        "person": str(user.pk),
+        "csrfmiddlewaretoken": page.text.partition('csrfmiddlewaretoken" value="')[2][:64],
+    }
+    answer = browser.post("/accounts/demo", data=form, headers={"Referer": f"{here.site_url}/accounts/demo"})
+    _expect(answer.status_code == 302, f"the demo's sign-in leads on, not status {answer.status_code}")
+    return browser
 
 
 @contextmanager

@@ -4,6 +4,9 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
+
+_HIGHEST_PORT: Final = 65534
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ def read_options(arguments: Sequence[str]) -> Options:
     given, _ = parser.parse_known_args(arguments)
     if given.token_env and given.token_env not in os.environ:
         parser.error(f"the environment has no variable {given.token_env}")
+    if not 0 <= given.port <= _HIGHEST_PORT:
+        parser.error(
+            f"--port must be at most {_HIGHEST_PORT} (the git host takes the one behind it), or 0 for any"
+        )
     return Options(
         once=given.once,
         port=0 if given.once else given.port,

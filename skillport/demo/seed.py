@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,17 +14,18 @@ from connector.install.api_keys import create_api_key
 from marketplaces.models import AccessRule, Effect, Marketplace, RunState, SkillListing, SyncRun, Trigger
 from marketplaces.services import access, catalog, queue
 from marketplaces.services.access import What, Who
-from marketplaces.services.binding import bind_marketplace
+from marketplaces.services.binding import bind_marketplace, free_slug, replace_credential
 from marketplaces.services.founding import found_organization
 from skillport.accounts.models import User
 from skillport.demo.git_host import commit_folder, push
 from skillport.demo.surroundings import Surroundings
 from skillport.organizations.models import Membership, Organization
-from skillport.organizations.services import add_member
+from skillport.organizations.services.members import add_member
 from skillport.principal import Door, Principal, Role, Scope, SystemActor
 from skillport.scoping import within
 
 SAMPLE: Final = Path(__file__).resolve().parents[2] / "marketplaces" / "sample"
+SAMPLE_SLUG: Final = "skills"
 HIDDEN_FROM_BOB: Final = "salary-bands"
 _SYNC_SECONDS: Final = 180
 
@@ -54,7 +56,7 @@ def seed(here: Surroundings, say: Callable[[str], None]) -> list[SeededOrganizat
 
     What an earlier start made is kept. Raises `SyncDidNotSucceed`.
     """
-    kept = _kept_keys(here.folder / "demo.json")
+    kept = kept_keys(_demo_file(here))
     acme = _found("acme", "Acme Weather Stations", [("alice", Role.OWNER), ("bob", Role.MEMBER)])
     globex = _found("globex", "Globex", [("charlie", Role.OWNER)])
     seeded = []
@@ -84,10 +86,15 @@ def write_demo_file(here: Surroundings, seeded: list[SeededOrganization]) -> Pat
         "git_host": {"url": here.git_host.url, "username": "owner", "password": here.git_host.password},
         "organizations": [asdict(organization) for organization in seeded],
     }
-    file = here.folder.parent / "demo.json" if not here.options.once else here.folder / "demo.json"
+    file = _demo_file(here)
     file.touch(mode=0o600)
     file.write_text(json.dumps(told, indent=2) + "\n")
     return file
+
+
+def _demo_file(here: Surroundings) -> Path:
+    """Where scripts look for it; that of `--once` goes with its folder."""
+    return (here.folder if here.options.once else here.folder.parent) / "demo.json"
 
 
 def _found(slug: str, name: str, people: list[tuple[str, Role]]) -> Organization:
@@ -108,7 +115,7 @@ def _found(slug: str, name: str, people: list[tuple[str, Role]]) -> Organization
 def _principals(organization: Organization) -> list[Principal]:
     """Give the organization's people, the owner first."""
     with within(organization):
-        live = Membership.objects.for_organization(organization).filter(ended_at=None).select_related("user")
+        live = Membership.objects.for_organization(organization).live().select_related("user")
         memberships = sorted(
             live, key=lambda membership: (membership.role != Role.OWNER, membership.began_at)
         )
@@ -129,7 +136,7 @@ def _principals(organization: Organization) -> list[Principal]:
 
 def _bind_sample(owner: Principal, here: Surroundings) -> UUID:
     """Push the sample marketplace to the demo's git host and bind it, as its owner would."""
-    name = f"{owner.organization.slug}/skills"
+    name = f"{owner.organization.slug}/{SAMPLE_SLUG}"
     is_new = not here.git_host.path_of(name).exists()
     here.git_host.make_repository(name)
     if is_new:
@@ -137,7 +144,7 @@ def _bind_sample(owner: Principal, here: Surroundings) -> UUID:
         commit_folder(SAMPLE, work, "Begin with the sample marketplace")
         push(work, here.git_host.address_of(name), "owner", here.git_host.password)
     with within(owner.organization):
-        known = Marketplace.objects.for_organization(owner.organization).filter(slug="skills").first()
+        known = Marketplace.objects.for_organization(owner.organization).filter(slug=SAMPLE_SLUG).first()
         if known is not None:
             # The demo may have moved to another port since.
             Marketplace.objects.for_organization(owner.organization).filter(pk=known.pk).update(
@@ -148,7 +155,7 @@ def _bind_sample(owner: Principal, here: Surroundings) -> UUID:
             return known.pk
     bound = bind_marketplace(
         principal=owner,
-        slug="skills",
+        slug=SAMPLE_SLUG,
         url=here.git_host.address_of(name),
         credential_secret=here.git_host.token_of(name),
     )
@@ -157,19 +164,18 @@ def _bind_sample(owner: Principal, here: Surroundings) -> UUID:
 
 
 def _bind_own(owner: Principal, url: str, token: str) -> UUID:
+    """Bind the repository at `url`, or give the known one the token if it is another than before."""
     with within(owner.organization):
-        known = (
-            Marketplace.objects.for_organization(owner.organization)
-            .filter(url__in=[url, f"{url}.git"])
-            .first()
-        )
-        if known is not None:
-            return known.pk
-    slug = "".join(
-        c if c.isalnum() else "-" for c in url.rpartition("/")[2].removesuffix(".git").lower()
-    ).strip("-")
-    bound = bind_marketplace(principal=owner, slug=slug[:64] or "own", url=url, credential_secret=token)
-    return bound.marketplace_id
+        rows = Marketplace.objects.for_organization(owner.organization)
+        known = rows.filter(url__in=[url, f"{url}.git"]).first()
+        is_stale = known is not None and token not in {"", known.credential.open()}
+        taken = set(rows.values_list("slug", flat=True))
+    if known is None:
+        slug = free_slug(url, {SAMPLE_SLUG, *taken})
+        return bind_marketplace(principal=owner, slug=slug, url=url, credential_secret=token).marketplace_id
+    if is_stale:
+        replace_credential(principal=owner, marketplace_id=known.pk, credential_secret=token)
+    return known.pk
 
 
 def _wait_for_snapshot(owner: Principal, marketplace_id: UUID, say: Callable[[str], None]) -> None:
@@ -210,8 +216,10 @@ def _hide_one_skill(owner: Principal) -> str:
         if (rule := rules.select_related("skill").first()) is not None:
             return str(rule.skill)
         listed = SkillListing.objects.for_organization(owner.organization).current().select_related("skill")
-        in_order = sorted(listed, key=lambda one: (one.skill.name != HIDDEN_FROM_BOB, one.skill.name))
-        skill = in_order[0].skill if in_order else None
+        named = Counter(one.skill.name for one in listed)
+        # One that no other plugin has a skill of the same name beside, so that its name says which is hidden.
+        alone = [one.skill for one in listed if named[one.skill.name] == 1]
+        skill = min(alone, key=lambda one: (one.name != HIDDEN_FROM_BOB, one.name), default=None)
     if skill is None:
         return ""
     access.create_rule(
@@ -223,7 +231,8 @@ def _hide_one_skill(owner: Principal) -> str:
 
 def _first_other_skill(owner: Principal, hidden: str) -> str:
     page = catalog.list_skills(principal=owner)
-    return next((skill.name for skill in page.skills if skill.name != hidden), "")
+    named = Counter(skill.name for skill in page.skills)
+    return next((name for name, number in named.items() if number == 1 and name != hidden), "")
 
 
 def _marketplaces(organization: Organization) -> list[str]:
@@ -247,13 +256,14 @@ def _person(principal: Principal, kept: dict[str, str]) -> Person:
     return Person(email=principal.email, role=principal.role, api_key=key)
 
 
-def _kept_keys(file: Path) -> dict[str, str]:
+def kept_keys(file: Path) -> dict[str, str]:
+    """Give the API keys that an earlier start wrote down, by organization and e-mail address."""
     try:
-        told: Any = json.loads((file.parent.parent / "demo.json").read_text())
+        told: Any = json.loads(file.read_text())
         return {
             f"{organization['slug']}/{person['email']}": person["api_key"]
             for organization in told["organizations"]
             for person in organization["people"]
         }
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError):
         return {}

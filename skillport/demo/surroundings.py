@@ -1,28 +1,32 @@
 """What the demo needs before Django reads its settings: a database, keys, addresses, a git host.
 
 Everything lies in `.skillport/` of the checkout, or where SKILLPORT_DATA says. `--once` uses a folder of its own and
-begins with an empty one.
+begins with an empty one. A lock beside the folder keeps a second process out, whichever database is used.
 """
 
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import os
 import secrets
 import shutil
 import socket
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Final
 
+from marketplaces.services.worker import processes_of
 from skillport.demo.git_host import GitHost
 from skillport.demo.options import Options, read_options
 from skillport.embedded.postgres import ACROSS, APP, OWNER, EmbeddedPostgres
 from skillport.outbound import AddressInvalid, Origin
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-DATABASE = "skillport"
+DATABASE: Final = "skillport"
+WORKER: Final = "demo"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Surroundings:
     port: int
     git_host: GitHost
     postgres: EmbeddedPostgres | None  # None: DATABASE_URL named another one
+    lock: IO[str] = field(repr=False)  # held for as long as this process lives
 
     @property
     def site_url(self) -> str:
@@ -51,20 +56,27 @@ def prepare(arguments: Sequence[str]) -> None:
     _hold_less_memory()
     base = Path(os.environ.get("SKILLPORT_DATA") or CHECKOUT / ".skillport").absolute()
     folder = base / ("once" if options.once else "demo")
+    lock = _take_lock(folder)
     port = _free_port(options.port)
     if options.once:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _begin_anew(folder)
+    folder.mkdir(mode=0o700, exist_ok=True)
     postgres = _start_postgres(folder)
     git_host = GitHost(folder / "git-host", _free_port(port + 1 if options.port else 0))
-    here = Surroundings(options, folder, port, git_host, postgres)
+    here = Surroundings(options, folder, port, git_host, postgres, lock)
     os.environ.update(
         SITE_URL=here.site_url,
         SECRET_KEY=_kept(folder / "secret-key", lambda: secrets.token_urlsafe(60)),
         SKILLPORT_ENCRYPTION_KEYS=_kept(folder / "encryption-keys", _new_key_ring),
         SKILLPORT_DATA=str(folder),
-        SKILLPORT_WORKER_NAME="demo",
-        SKILLPORT_OUTBOUND_ALLOW=" ".join([git_host.url, *_loopback_origin(options.marketplace)]),
+        SKILLPORT_WORKER_NAME=WORKER,
+        SKILLPORT_OUTBOUND_ALLOW=" ".join(
+            [
+                os.environ.get("SKILLPORT_OUTBOUND_ALLOW", ""),
+                git_host.url,
+                *_loopback_origin(options.marketplace),
+            ]
+        ),
         DATABASE_CONNECTIONS=os.environ.get("DATABASE_CONNECTIONS", "6"),
         SKILLPORT_LOG_FORMAT=os.environ.get("SKILLPORT_LOG_FORMAT", "console"),
         SKILLPORT_LOG_LEVEL=os.environ.get("SKILLPORT_LOG_LEVEL", "WARNING"),
@@ -80,6 +92,28 @@ _FOR_HELP = {
     "SKILLPORT_ENCRYPTION_KEYS": "none:" + "A" * 43 + "=",
     "DATABASE_URL": "postgresql://nobody@/none",
 }
+
+
+def _take_lock(folder: Path) -> IO[str]:
+    """Keep every other demo out of `folder`. The lock lies beside it, so that removing the folder gives nothing up."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = folder.with_suffix(".lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SystemExit(
+            f"Another Skillport process already uses {folder}. Stop it first (Ctrl-C where it runs), wait for its end, "
+            "or set SKILLPORT_DATA to another folder."
+        ) from None
+    return lock
+
+
+def _begin_anew(folder: Path) -> None:
+    """Remove what an earlier run made, after ending what is left of it should it have been killed."""
+    processes_of(WORKER, folder / "git").end_leftovers()
+    if not os.environ.get("DATABASE_URL"):
+        EmbeddedPostgres(folder / "postgres").remove()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start_postgres(folder: Path) -> EmbeddedPostgres | None:

@@ -13,7 +13,6 @@ class EmbeddedWorker:
     """The same tasks and the same beginning and end as in production, over Celery's in-memory broker."""
 
     def __init__(self) -> None:
-        app.set_default()  # without it a bare WorkController receives tasks and never runs them
         # Not `app.Worker`: that one wants the main thread, for its signal handlers. So its two signals are ours to send.
         self._worker = app.WorkController(
             pool="threads", concurrency=2, without_gossip=True, without_mingle=True, without_heartbeat=True

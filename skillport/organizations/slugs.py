@@ -1,6 +1,7 @@
 """Which slugs an organization may have. They are the first segment of every address, so none may be taken already."""
 
 import re
+import unicodedata
 from typing import Final
 
 SLUG_PATTERN: Final = r"[a-z0-9]([a-z0-9]|-(?=[a-z0-9])){1,39}"
@@ -27,3 +28,19 @@ RESERVED: Final = frozenset(_ROUTES | _WORDS)
 def is_slug(text: str) -> bool:
     """Tell whether `text` has the form of an organization's slug; it may still be reserved or taken."""
     return re.fullmatch(SLUG_PATTERN, text, re.ASCII) is not None
+
+
+def suggest(slug: str, name: str) -> list[str]:
+    """Give slugs like the wanted one, best first: what may be used, whoever has it already."""
+    stems = [stem for stem in (_plain(slug), _plain(name)) if stem]
+    wanted = [
+        *stems,
+        *(f"{stem[:35]}-{tail}" for stem in stems for tail in ("hq", "org", "team", "2", "3", "4")),
+    ]
+    return [one for one in dict.fromkeys(wanted) if is_slug(one) and one not in RESERVED]
+
+
+def _plain(text: str) -> str:
+    """Keep what a slug may be made of."""
+    ascii_only = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:40].strip("-")

@@ -1,15 +1,17 @@
 """First segments: what Skillport answers itself can never be an organization's slug."""
 
-import re
+import ast
 from pathlib import Path
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from skillport.asgi import SOCKETS
+from skillport.envelope import PROBES
 from skillport.organizations.slugs import RESERVED, is_slug
 
 ROOT = Path(__file__).parents[2]
 # Routed in skillport/asgi.py, before Django.
-ASGI_SEGMENTS = {"ws"}
+ASGI_SEGMENTS = {"ws", "livez", "readyz"}
 
 
 def first_segments(patterns: list[URLPattern | URLResolver], before: str = "") -> set[str]:
@@ -30,8 +32,12 @@ def test_every_first_segment_of_ours_is_reserved() -> None:
 
 
 def test_every_asgi_route_is_known_here() -> None:
-    text = (ROOT / "skillport" / "asgi.py").read_text()
-    assert set(re.findall(r'rf"/(\w+)/', text)) == ASGI_SEGMENTS
+    sockets = {address.split("/")[1] for address in SOCKETS}
+    assert sockets | {path.removeprefix("/") for path in PROBES} == ASGI_SEGMENTS
+    tree = ast.parse((ROOT / "skillport" / "asgi.py").read_text())
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    paths = {text for text in texts if isinstance(text, str) and "/" in text and " " not in text}
+    assert paths == SOCKETS.keys(), "there is no route beside the table"
 
 
 def test_slugs_have_one_form() -> None:

@@ -1,7 +1,6 @@
 """The real Claude Code: connects to an organization's connector, and sees a skill that our installer installed."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -12,10 +11,8 @@ from tests.cast import Cast, key_of, make_cast
 from tests.clients.conftest import claude
 from tests.journeys.test_install_a_skill import install
 from tests.publishing import publish
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository
 from tests.running import Running
-
-NewRepository = Callable[[Files], Repository]
 
 
 def published(new_repository: NewRepository, worker: Worker) -> Cast:

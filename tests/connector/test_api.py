@@ -1,29 +1,19 @@
 """The REST API over HTTP, on the real server."""
 
-from collections.abc import Callable
+import re
 
 import httpx2
 import pytest
 from django.conf import settings
 
+from connector.api.urls import urlpatterns
 from connector.install.api_keys import revoke_api_key
 from connector.models import ApiKey
-from marketplaces.services.worker import Worker
-from skillport.organizations.services import end_membership
+from skillport.organizations.services.members import end_membership
 from skillport.principal import Principal, Scope
 from skillport.scoping import within
-from tests.cast import Cast, key_of, make_cast
-from tests.publishing import hide, publish
-from tests.repositories import SMALL, Files, Repository
-
-NewRepository = Callable[[Files], Repository]
-
-
-@pytest.fixture
-def published(http: httpx2.Client, new_repository: NewRepository, worker: Worker) -> Cast:
-    cast = make_cast()
-    publish(cast.alice, new_repository(SMALL), worker)
-    return cast
+from tests.cast import Cast, key_of
+from tests.publishing import hide
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -116,12 +106,45 @@ def test_bad_input_is_refused_with_what_to_do(http: httpx2.Client, published: Ca
     assert len(answer.json()["error"]["message"]) > 10
 
 
-def test_the_schema_describes_every_address(http: httpx2.Client, published: Cast) -> None:
+@pytest.mark.parametrize(
+    "path", ["skills/a%00b", "skills?query=a%00b", "skills?cursor=1.%00", "skills?nobody=reads%00this", "%00"]
+)
+def test_a_nul_character_in_an_address_is_refused_with_the_reason(
+    http: httpx2.Client, published: Cast, path: str
+) -> None:
+    answer = get(http, published.bob, path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_address")
+
+
+def test_the_schema_describes_every_address_with_what_goes_in_and_what_comes_out(
+    http: httpx2.Client, published: Cast
+) -> None:
     schema = get(http, published.bob, "schema").json()
-    assert {path for path in schema["paths"] if "{organization}" in path or "install" in path} == {
-        "/{organization}/api/v1/skills", "/{organization}/api/v1/skills/{name}", "/api/v1/install/redeem",
-        "/api/install/{token}",
+    converter = re.compile(r"<\w+:(\w+)>")
+    served = {"/{organization}/api/v1/" + converter.sub(r"{\1}", str(one.pattern)) for one in urlpatterns} - {
+        "/{organization}/api/v1/schema"
+    }
+    assert schema["paths"].keys() == served | {"/api/v1/install/redeem", "/api/install/{token}"}
+    takes_nothing = {
+        "add_to_group", "resend_invitation", "refuse_join_request", "verify_domain", "begin_sync",
+        "register_webhook", "pause_syncs",
     }  # fmt: skip
+    told = [(method, one) for path in schema["paths"].values() for method, one in path.items()]
+    assert len({one["operationId"] for _, one in told}) == len(told)
+    for method, one in told:
+        name = one["operationId"]
+        assert one["description"], name
+        assert one["responses"]["default"]["content"]["application/json"]["schema"] == {
+            "$ref": "#/components/schemas/Error"
+        }, name
+        well = [answer for status, answer in one["responses"].items() if status.startswith("2")]
+        assert len(well) == 1, name
+        assert "content" in well[0] or "204" in one["responses"], name
+        assert ("requestBody" in one) == (method in {"post", "put", "patch"} and name not in takes_nothing), (
+            name
+        )
+    assert schema["components"]["schemas"]["MemberChange"]["required"] == ["role"]
+    assert "client_secret" not in schema["components"]["schemas"]["Connection"]["properties"]
 
 
 def test_no_address_is_answered_by_a_redirect_to_a_similar_one(http: httpx2.Client, published: Cast) -> None:

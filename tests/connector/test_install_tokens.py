@@ -5,13 +5,14 @@ import io
 import tarfile
 import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
+from typing import NoReturn
 
 import httpx2
 import pytest
 from django.db.models.functions import Now
 
+from connector.install import install_tokens
 from connector.install.install_tokens import (
     InstallTokenSpent,
     InstallTokenUnknown,
@@ -28,13 +29,11 @@ from marketplaces.services.catalog import SkillNotFound
 from marketplaces.services.worker import Worker
 from skillport.accounts.models import User
 from skillport.audit.models import AuditEvent
-from skillport.organizations.services import end_membership
-from skillport.scoping import within
+from skillport.organizations.services.members import end_membership
+from skillport.scoping import UnscopedQuery, within
 from tests.cast import Cast, make_cast
 from tests.publishing import hide, publish, sync_now
-from tests.repositories import SMALL, Files, Repository, skill
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, NewRepository, skill
 
 
 @pytest.fixture
@@ -72,6 +71,23 @@ def test_an_expired_token_and_one_that_never_was_get_the_same_answer(published: 
     ):
         with pytest.raises(InstallTokenUnknown):
             redeem_install_token(secret=given)
+
+
+def test_after_its_claim_a_redemption_is_held_to_its_own_organization(
+    published: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later step that forgot whose rows it wants must be refused, although the claim crosses organizations.
+
+    Red without the block around the steps after the claim (a reviewed mutant, `tests/mutations/reviewed.py`).
+    """
+
+    def forgetful(_: InstallToken) -> NoReturn:
+        InstallToken.objects.all_organizations().count()
+        pytest.fail("the whole table was read")
+
+    monkeypatch.setattr(install_tokens, "_contents", forgetful)
+    with pytest.raises(UnscopedQuery):
+        redeem_install_token(secret=issue(published))
 
 
 def test_the_same_client_may_repeat_a_broken_download_for_two_minutes(published: Cast) -> None:
@@ -245,9 +261,48 @@ def test_the_address_form_gives_the_files_as_json(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"token": 1}', b'{"token": ""}', b'{"token": "\\ud800"}', b"x" * 5000]
-)
+    "body",
+    [
+        b"", b"[]", b"{", b'{"token": 1}', b'{"token": ""}', b'{"token": "\\ud800"}', b"x" * 5000, b"[" * 100_000,
+        b'{"token":' * 100_000, b'{"token": "\\u0000"}', b'{"token": "x", "redemption_key": "\\u0000"}',
+        b'{"token": "x", "redemption_key": "\\ud800"}', b'{"token": "\xff"}', b'{"token": ' + b"1" * 5000 + b"}",
+    ],
+    ids=range(14),
+)  # fmt: skip
 def test_a_bad_request_to_redeem_is_refused_politely(http: httpx2.Client, body: bytes) -> None:
     answer = http.post("/api/v1/install/redeem", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in {400, 404}
     assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "zlib", "no-such"])
+def test_json_is_read_as_json_whatever_encoding_a_client_claims(http: httpx2.Client, charset: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    answer = http.post("/api/v1/install/redeem", content=b'{"token": "unknown"}', headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "install_token_unknown")
+
+
+@pytest.mark.parametrize("accept", ["application/gzip", "text/html", "x", ""])
+def test_a_redemption_succeeds_whatever_the_client_would_rather_have(
+    http: httpx2.Client, new_repository: NewRepository, worker: Worker, accept: str
+) -> None:
+    cast = make_cast()
+    publish(cast.alice, new_repository(SMALL), worker)
+    for address in ("/api/v1/install/redeem", "/api/v1/install/redeem?format=xml"):
+        body = {"token": issue(cast), "redemption_key": "client"}
+        answer = http.post(address, json=body, headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/gzip")
+    refused = http.post("/api/v1/install/redeem", json={"token": "unknown"}, headers={"Accept": accept})
+    assert refused.json()["error"]["code"] == "install_token_unknown"
+
+
+def test_asking_about_an_address_does_not_spend_its_token(
+    http: httpx2.Client, new_repository: NewRepository, worker: Worker
+) -> None:
+    cast = make_cast()
+    publish(cast.alice, new_repository(SMALL), worker)
+    secret = issue(cast)
+    for method in ("HEAD", "OPTIONS", "POST"):
+        answer = http.request(method, f"/api/install/{secret}")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET"), method
+    assert http.get(f"/api/install/{secret}").status_code == 200

@@ -1,31 +1,25 @@
 """The connector, spoken to by a real client and by hand."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
 from django.conf import settings
+from django.db import OperationalError, ProgrammingError
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from psycopg_pool import PoolTimeout
 
+from marketplaces.services import catalog
 from marketplaces.services.worker import Worker
 from skillport.principal import Scope
 from tests.cast import Cast, key_of, make_cast
 from tests.publishing import publish
-from tests.repositories import SMALL, Files, Repository, skill
+from tests.repositories import SMALL, NewRepository, skill
 
-NewRepository = Callable[[Files], Repository]
 ERAS = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
-
-
-@pytest.fixture
-def published(http: httpx2.Client, new_repository: NewRepository, worker: Worker) -> Cast:
-    cast = make_cast()
-    publish(cast.alice, new_repository(SMALL), worker)
-    return cast
 
 
 def post(
@@ -48,7 +42,7 @@ def test_the_official_client_lists_and_calls_in_both_eras(published: Cast, mode:
     headers = {"Authorization": f"Bearer {key_of(published.bob)}"}
 
     async def talk() -> tuple[str, list[str], dict[str, Any]]:
-        async with httpx2.AsyncClient(headers=headers, trust_env=False) as http_client:
+        async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=20) as http_client:
             transport = streamable_http_client(f"{settings.SITE_URL}/acme/mcp", http_client=http_client)
             async with Client(transport, mode=mode) as client:
                 tools = await client.list_tools()
@@ -178,3 +172,36 @@ def test_every_tool_answers_in_the_shape_it_promises(http: httpx2.Client, publis
         answer = call(http, key, tool["name"], **arguments.get(tool["name"], {}))
         jsonschema.validate(answer["structuredContent"], tool["outputSchema"])
     assert len(json.dumps(listed)) < 4000
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ProgrammingError("SELECT canary-of-sql"), "Something went wrong inside Skillport"),
+        (RuntimeError("canary-of-sql"), "Something went wrong inside Skillport"),
+        (OperationalError("canary-of-sql"), "Try again in a few seconds"),
+        (PoolTimeout("canary-of-sql"), "Try again in a few seconds"),
+    ],
+)
+def test_a_failure_inside_tells_the_model_what_to_do_and_nothing_of_itself(
+    http: httpx2.Client, published: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    error: Exception, told: str,
+) -> None:  # fmt: skip
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(catalog, "list_skills", fail)
+    answer = call(http, key_of(published.bob), "list_skills")
+    assert answer["isError"]
+    assert told in answer["content"][0]["text"]
+    assert "canary" not in json.dumps(answer)
+    assert "canary-of-sql" in caplog.text  # the twin: it is in the log, so it was there to be told
+
+
+def test_a_nul_character_is_refused_with_the_reason(http: httpx2.Client, published: Cast) -> None:
+    key = key_of(published.bob)
+    for argument, text in [("query", "a\0b"), ("marketplace", "\0"), ("cursor", "1.a\0b")]:
+        answer = call(http, key, "list_skills", **{argument: text})
+        assert answer["isError"]
+        assert f"at {argument}: it holds a NUL character" in answer["content"][0]["text"]
+    assert not call(http, key, "list_skills", query="a\\u0000b").get("isError"), "the same, spelled out"

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,20 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.ports import claim_ports
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    """Give a port that is free, with a free one behind it for the git host."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            with suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -65,15 +54,15 @@ class Demo:
         told: dict[str, Any] = json.loads((self.folder / "demo.json").read_text())
         return told
 
-    def end(self, number: int, seconds: float = 3) -> int:
+    def end(self, number: int, seconds: float = 20) -> int:
         """Send a signal and give the exit code; the demo must be gone within `seconds`."""
         self.process.send_signal(number)
         return self.process.wait(timeout=seconds)
 
     def postmaster(self) -> int:
-        return int(
-            (self.folder / "demo" / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0]
-        )
+        """Give the process id of the database's server, of whichever mode runs here."""
+        (file,) = self.folder.glob("*/postgres/data/postmaster.pid")
+        return int(file.read_text().splitlines()[0])
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -84,7 +73,7 @@ class Demo:
 @contextmanager
 def started(folder: Path, *arguments: str, port: int = 0, **more: str) -> Iterator[Demo]:
     """Start the demo; what is left of it at the end of the block is killed."""
-    port = port or free_port()
+    port = port or claim_ports(2)  # the second is the git host's
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "demo", "--port", str(port), *arguments], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment(folder, **more),

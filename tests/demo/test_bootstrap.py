@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from skillport.demo.options import read_options
 from tests.demo.processes import ROOT
 
 
@@ -43,6 +44,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
 
 
@@ -80,7 +82,18 @@ def test_an_old_git_is_told(checkout: Path, version: str) -> None:
     assert f"this is {version}" in done.stderr
 
 
-@pytest.mark.parametrize("version", ["2.39.4", "2.40.0", "2.50.1.windows.1", "3.0", "2.39.5 (Apple Git-154)"])
+@pytest.mark.parametrize("said", ["", "git", "git version", "git version unknown", "no such thing"])
+def test_a_git_that_does_not_tell_its_version_is_told(checkout: Path, said: str) -> None:
+    done = run(checkout, "demo", PATH=programs(checkout / "bin", git=f"echo {said}"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Skillport needs git 2.39.4 or newer, and `git version` does not say")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["2.39.4", "2.40.0", "2.50.1.windows.1", "3.0", "2.48.0-rc1", "2.47.1+next", "2.39.5 (Apple Git-154)"],
+)
 def test_a_good_git_is_taken(
     manage: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
@@ -124,6 +137,42 @@ def test_a_half_made_environment_is_made_anew(checkout: Path) -> None:
     (checkout / ".venv" / "bin" / "python").write_text("broken")
     assert "Making" in run(checkout, "demo").stderr
     assert (checkout / ".venv" / "bin" / "python").exists()
+
+
+def test_an_environment_behind_a_link_is_taken_as_it_is(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (checkout / ".venv").symlink_to(tmp_path / "elsewhere")
+    done = run(checkout, "demo")
+    assert "packages are not installed" in done.stderr, "it went on inside"
+    assert (checkout / ".venv").is_symlink()
+
+
+def test_an_environment_whose_python_has_gone_or_changed_is_made_anew(checkout: Path) -> None:
+    run(checkout, "demo")
+    python = checkout / ".venv" / "bin" / "python"
+    python.unlink()
+    python.symlink_to(checkout / "removed-since")
+    gone = run(checkout, "demo").stderr
+    assert "Making" in gone
+    assert "Traceback" not in gone
+    (checkout / ".venv" / ".made").write_text("3 9")
+    assert "Making" in run(checkout, "demo").stderr
+    assert "Making" not in run(checkout, "demo").stderr
+
+
+def test_an_environment_that_is_none_is_told_instead_of_tried_for_ever(checkout: Path) -> None:
+    run(checkout, "demo")
+    (checkout / ".venv" / "pyvenv.cfg").unlink()
+    done = run(checkout, "demo")
+    assert done.returncode == 1
+    assert "Remove" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("port", ["65535", "99999", "-1"])
+def test_a_port_that_cannot_be_is_told(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        read_options([f"--port={port}"])
+    assert "--port must be at most 65534" in capsys.readouterr().err
 
 
 def test_nothing_is_made_when_told_so_or_for_other_commands(checkout: Path) -> None:

@@ -1,5 +1,7 @@
 """`manage.py demo`, started as a newcomer would start it."""
 
+import json
+import re
 import signal
 import socket
 import stat
@@ -10,9 +12,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from skillport.demo.git_host import git
-from tests.demo.processes import ROOT, alive, environment, free_port, processes_with, started
+from marketplaces.manifest.names import SLUG
+from marketplaces.services.binding import free_slug
+from skillport.demo.git_host import GitHost, git
+from skillport.demo.seed import kept_keys
+from tests.demo.processes import ROOT, alive, environment, processes_with, started
 from tests.demo.slow_host import slow_host
+from tests.ports import claim_ports
+from tests.repositories import SMALL, NewRepository, Repository
 from tests.waiting import until
 
 
@@ -23,16 +30,21 @@ def skills(demo_file: dict[str, object], person: int = 1) -> list[str]:
         f"{demo_file['base_url']}/acme/api/v1/skills",
         headers={"Authorization": f"Bearer {key}"},
         trust_env=False,
+        timeout=20,
     )
     assert answer.status_code == 200, answer.text
     return [f"{one['name']} {one['version']}" for one in answer.json()["skills"]]
 
 
-def test_once_does_the_whole_main_job_and_exits_with_zero(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "demo", "--once"], cwd=tmp_path, env=environment(tmp_path),
-        capture_output=True, text=True, check=False, timeout=120,
+def once(folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "demo", "--once", *arguments], cwd=folder,
+        env=environment(folder, **more), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
+
+
+def test_once_does_the_whole_main_job_and_exits_with_zero(tmp_path: Path) -> None:
+    done = once(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for step in (
@@ -47,11 +59,8 @@ def test_once_does_the_whole_main_job_and_exits_with_zero(tmp_path: Path) -> Non
 
 
 def test_once_fails_when_the_repository_cannot_be_had(tmp_path: Path) -> None:
-    address = f"http://127.0.0.1:{free_port()}/nothing.git"
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "demo", "--once", "--marketplace", address], cwd=tmp_path,
-        env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    address = f"http://127.0.0.1:{claim_ports()}/nothing.git"
+    done = once(tmp_path, "--marketplace", address)
     assert done.returncode == 1
     assert "host_unreachable" in done.stdout
     assert processes_with(str(tmp_path)) == []
@@ -106,7 +115,7 @@ def test_it_stops_within_three_seconds_with_a_sync_under_way(tmp_path: Path, num
         postmaster = demo.postmaster()
         children = [pid for pid in processes_with(address) if pid != demo.process.pid]
         assert children, "git is waiting for the host"
-        demo.end(number, seconds=3)
+        demo.end(number, seconds=10)
         until(lambda: not any(alive(pid) for pid in [postmaster, *children]), 3)
         assert processes_with(str(tmp_path)) == []
 
@@ -139,6 +148,34 @@ def test_two_in_one_folder_are_refused(tmp_path: Path) -> None:
         demo.end(signal.SIGTERM)
 
 
+def test_once_after_kill_9_ends_what_was_left_and_begins_anew(tmp_path: Path) -> None:
+    with slow_host() as (address, asked), started(tmp_path, "--once", "--marketplace", address) as killed:
+        until(asked.is_set, 60)
+        orphans = [
+            killed.postmaster(),
+            *(pid for pid in processes_with(address) if pid != killed.process.pid),
+        ]
+        killed.process.kill()
+        killed.process.wait()
+        assert all(alive(pid) for pid in orphans), "a killed process cannot end its children"
+        done = once(tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not any(alive(pid) for pid in orphans)
+    assert processes_with(str(tmp_path)) == []
+
+
+def test_once_beside_a_running_one_is_refused_and_harms_it_not(tmp_path: Path) -> None:
+    with slow_host() as (address, asked), started(tmp_path, "--once", "--marketplace", address) as first:
+        until(asked.is_set, 60)
+        second = once(tmp_path)
+        assert second.returncode == 1
+        assert "Another Skillport process already uses" in second.stderr
+        assert first.process.poll() is None
+        assert alive(first.postmaster())
+        first.end(signal.SIGTERM)
+    assert processes_with(str(tmp_path)) == []
+
+
 def test_a_busy_port_is_told_with_the_remedy(tmp_path: Path) -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
@@ -147,6 +184,79 @@ def test_a_busy_port_is_told_with_the_remedy(tmp_path: Path) -> None:
             assert demo.process.wait(timeout=20) != 0
             demo.wait_for("--port")
     assert processes_with(str(tmp_path)) == []
+
+
+def test_a_wrong_token_is_corrected_by_the_next_start(tmp_path: Path, new_repository: NewRepository) -> None:
+    repository = new_repository(SMALL)
+    own = ("--marketplace", repository.url, "--token-env", "TOKEN")
+    with started(tmp_path, *own, TOKEN="wrong") as demo:
+        assert demo.process.wait(timeout=60) == 1
+        demo.wait_for("credential_refused")
+    with started(tmp_path, *own, TOKEN=repository.token) as demo:
+        demo.wait_for("Ctrl-C stops everything")
+        assert [one.split()[0] for one in skills(demo.file, 0)] == ["hello", "secret"]
+        demo.end(signal.SIGTERM)
+
+
+def test_a_repository_of_ones_own_may_be_called_as_the_sample_is(tmp_path: Path, git_host: GitHost) -> None:
+    git_host.make_repository("own/skills")
+    repository = Repository(git_host, "own/skills")
+    repository.commit(SMALL)
+    with started(tmp_path) as demo:
+        demo.wait_for("Ctrl-C stops everything")
+        demo.end(signal.SIGTERM)
+    with started(
+        tmp_path, "--marketplace", repository.url, "--token-env", "TOKEN", TOKEN=repository.token
+    ) as demo:
+        demo.wait_for("Ctrl-C stops everything")
+        assert demo.file["organizations"][0]["marketplaces"] == ["skills", "skills-2"]
+        demo.end(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("last_part", "slug"),
+    [("Agents.git", "agents"), ("my_own.skills", "my-own-skills"), ("skills.git", "skills-2"), ("known", "known-3"),
+     ("日本", "own"), ("x" * 99, "x" * 60), ("-.git", "own")],
+)  # fmt: skip
+def test_a_marketplace_is_named_after_its_repository(last_part: str, slug: str) -> None:
+    assert free_slug(f"https://git.example/some/{last_part}", {"known", "known-2", "skills"}) == slug
+    assert re.fullmatch(SLUG, slug)
+
+
+def test_what_cannot_go_on_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with started(tmp_path) as demo:
+        demo.wait_for("Ctrl-C stops everything")
+        demo.end(signal.SIGTERM)
+    (tmp_path / "demo" / "encryption-keys").write_text("other:" + "B" * 43 + "=")
+    with started(tmp_path) as demo:
+        assert demo.process.wait(timeout=60) == 1
+        demo.wait_for("key")
+        assert "Traceback" not in demo.said
+
+
+def test_the_keys_of_the_last_start_are_read_from_the_file_that_it_wrote(tmp_path: Path) -> None:
+    person = {"email": "bob@acme.example", "api_key": "sklp_ak_x"}
+    file = tmp_path / "demo.json"
+    file.write_text(json.dumps({"organizations": [{"slug": "acme", "people": [person]}]}))
+    assert kept_keys(file) == {"acme/bob@acme.example": "sklp_ak_x"}
+    for nonsense in ("", "[]", "{}", '{"organizations": [1]}', '{"organizations": [{}]}'):
+        file.write_text(nonsense)
+        assert kept_keys(file) == {}
+
+
+def test_hosts_that_the_environment_allows_stay_allowed(tmp_path: Path) -> None:
+    program = (
+        "import os; from skillport.demo.surroundings import prepare; prepare(['--once']);"
+        "print(os.environ['SKILLPORT_OUTBOUND_ALLOW'])"
+    )
+    given = {"DATABASE_URL": "postgresql://x@/y", "DATABASE_OWNER_URL": "postgresql://x@/y"}
+    allowed = environment(tmp_path, SKILLPORT_OUTBOUND_ALLOW="https://git.internal:8443", **given)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=allowed, capture_output=True, text=True, check=True
+    )
+    first, second = done.stdout.split()
+    assert first == "https://git.internal:8443"
+    assert second.startswith("http://127.0.0.1:"), "the demo's own git host"
 
 
 def test_a_token_is_taken_from_the_environment_only(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -16,7 +15,7 @@ from marketplaces.services.worker import Worker
 from skillport.principal import Principal
 from tests.cast import key_of, make_cast
 from tests.publishing import hide, publish
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository
 from tests.running import Running
 
 
@@ -28,7 +27,7 @@ def call(who: Principal, tool: str, **arguments: str) -> dict[str, object]:
 def call_at(slug: str, key: str, tool: str, **arguments: str) -> dict[str, object]:
     async def talk() -> dict[str, object]:
         headers = {"Authorization": f"Bearer {key}"}
-        async with httpx2.AsyncClient(headers=headers, trust_env=False) as http_client:
+        async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=20) as http_client:
             transport = streamable_http_client(f"{settings.SITE_URL}/{slug}/mcp", http_client=http_client)
             async with Client(transport) as client:
                 answer = await client.call_tool(tool, arguments)
@@ -49,7 +48,7 @@ def install(command: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_member_installs_a_skill_with_one_sentence(
-    live: Running, new_repository: Callable[[Files], Repository], worker: Worker, tmp_path: Path
+    live: Running, new_repository: NewRepository, worker: Worker, tmp_path: Path
 ) -> None:
     cast = make_cast()
     publish(cast.alice, new_repository(SMALL), worker)
@@ -87,7 +86,7 @@ def test_a_member_installs_a_skill_with_one_sentence(
 
 
 def test_what_is_hidden_and_what_is_not_there_get_the_same_answer(
-    live: Running, new_repository: Callable[[Files], Repository], worker: Worker
+    live: Running, new_repository: NewRepository, worker: Worker
 ) -> None:
     cast = make_cast()
     publish(cast.alice, new_repository(SMALL), worker)
@@ -106,7 +105,7 @@ def test_another_organizations_person_is_not_let_in(live: Running, tool: str) ->
     )
     answers = [
         httpx2.post(
-            f"{settings.SITE_URL}/{slug}/mcp", content=body, trust_env=False,
+            f"{settings.SITE_URL}/{slug}/mcp", content=body, trust_env=False, timeout=20,
             headers={"Authorization": f"Bearer {theirs}", "Content-Type": "application/json", "Accept": "application/json"},
         )
         for slug in ("acme", "nobody-has-this")

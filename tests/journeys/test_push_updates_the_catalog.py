@@ -1,6 +1,5 @@
 """The second story: somebody pushes, and a moment later everybody has it; a skill that is withdrawn is gone."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -8,7 +7,7 @@ import httpx2
 from marketplaces.services.binding import bind_marketplace
 from skillport.demo.git_host import commit_folder, push
 from tests.cast import key_of, make_cast
-from tests.repositories import SMALL, Executable, Files, Link, Repository, skill
+from tests.repositories import SMALL, Executable, Files, Link, NewRepository, skill
 from tests.waiting import until
 
 
@@ -29,7 +28,7 @@ def write(files: Files, folder: Path) -> None:
 
 
 def test_a_push_reaches_members_through_the_webhook(
-    http: httpx2.Client, new_repository: Callable[[Files], Repository], tmp_path: Path
+    http: httpx2.Client, new_repository: NewRepository, tmp_path: Path
 ) -> None:
     cast = make_cast()
     repository = new_repository({})

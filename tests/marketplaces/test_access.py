@@ -9,14 +9,17 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from connector.credentials import principal_of_bearer
 from marketplaces.models import AccessRule, Effect, Skill, Subject
 from marketplaces.services import access, catalog
-from marketplaces.services.access import RulesAreForAdmins, What, Who
+from marketplaces.services.access import What, Who
 from marketplaces.services.worker import Worker
 from skillport.errors import NotFound
-from skillport.principal import Principal
+from skillport.organizations.services import groups
+from skillport.permissions import NotAllowed
+from skillport.principal import Door, Principal
 from skillport.scoping import within
-from tests.cast import Cast
+from tests.cast import Cast, key_of
 from tests.publishing import hide, publish
 from tests.repositories import SMALL, Files, Repository, marketplace, plugin, skill
 
@@ -51,6 +54,42 @@ def test_a_denial_hides_a_skill_from_one_member_and_its_removal_shows_it_again(p
     assert names(published.alice) == {"hello", "secret"}
     access.delete_rule(principal=published.alice, rule_id=rule)
     assert names(published.bob) == {"hello", "secret"}
+
+
+def test_a_rule_for_a_group_follows_who_is_in_it(published: Cast) -> None:
+    """No rule is compiled again when people come and go: the next request asks who they are."""
+    group = groups.create_group(principal=published.alice, name="Writers")
+    with within(published.acme):
+        secret = Skill.objects.for_organization(published.acme).get(name="secret")
+    access.create_rule(
+        principal=published.alice,
+        who=Who(group_id=group.id),
+        what=What(skill_id=secret.pk),
+        effect=Effect.DENY,
+    )
+    header = f"Bearer {key_of(published.bob)}"
+
+    def bob() -> Principal:
+        return principal_of_bearer(header=header, slug="acme", door=Door.API)
+
+    assert names(bob()) == {"hello", "secret"}
+    groups.add_to_group(
+        principal=published.alice, group_id=group.id, membership_id=published.bob.membership_id
+    )
+    assert names(bob()) == {"hello"}
+    assert names(published.alice) == {"hello", "secret"}
+    groups.remove_from_group(
+        principal=published.alice, group_id=group.id, membership_id=published.bob.membership_id
+    )
+    assert names(bob()) == {"hello", "secret"}
+
+
+def test_a_rule_cannot_name_another_organizations_group(published: Cast) -> None:
+    theirs = groups.create_group(principal=published.charlie, name="Writers")
+    with pytest.raises(NotFound):
+        access.create_rule(
+            principal=published.alice, who=Who(group_id=theirs.id), what=What(), effect=Effect.ALLOW
+        )
 
 
 def test_a_timed_rule_begins_and_ends_by_itself(published: Cast) -> None:
@@ -92,9 +131,9 @@ def test_a_new_skill_obeys_the_rules_from_its_first_moment(
 
 
 def test_only_owners_and_admins_change_rules(published: Cast) -> None:
-    with pytest.raises(RulesAreForAdmins):
+    with pytest.raises(NotAllowed):
         access.create_rule(principal=published.bob, who=Who(), what=What(), effect=Effect.ALLOW)
-    with pytest.raises(RulesAreForAdmins):
+    with pytest.raises(NotAllowed):
         access.delete_rule(principal=published.bob, rule_id=the_first_rule(published))
 
 

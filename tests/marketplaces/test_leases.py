@@ -8,15 +8,17 @@ from django.db.models.functions import Now
 
 from marketplaces.git.commit import CommitInfo
 from marketplaces.manifest.plan import Catalog
-from marketplaces.models import Marketplace, Phase, SyncRun, Trigger
+from marketplaces.models import Marketplace, Phase, RunState, SyncRun, Trigger
 from marketplaces.services import leases, queue, sync
 from marketplaces.services.leases import LeaseLost
 from marketplaces.services.publishing import publish
 from marketplaces.services.worker import Worker
 from skillport.scoping import within
-from tests.cast import Cast
-from tests.publishing import bind
+from tests.cast import Cast, make_cast
+from tests.publishing import bind, sync_now
 from tests.repositories import SMALL, Files, Repository
+from tests.running import Running
+from tests.waiting import until
 
 NewRepository = Callable[[Files], Repository]
 
@@ -48,6 +50,25 @@ def test_a_run_is_taken_once(waiting: tuple[Cast, int]) -> None:
     cast, run = waiting
     assert take(cast, run) is not None
     assert take(cast, run, "second") is None
+
+
+def test_a_lease_is_renewed_while_its_worker_works(
+    live: Running, new_repository: NewRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_hint", lambda *_: None)  # the running worker is not to take it
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
+    cast = make_cast()
+    bind(cast.alice, new_repository(SMALL))
+    with within(cast.acme):
+        run = SyncRun.objects.for_organization(cast.acme).get().pk
+    lease = take(cast, run)
+    assert lease is not None
+    end_lease(cast, run)
+    ended = run_row(cast, run).leased_until
+    with leases.renewed(lease):
+        until(lambda: run_row(cast, run).leased_until > ended)  # type: ignore[operator]
+    assert take(cast, run, "second") is None
+    leases.finish(lease, RunState.FAILED, error_code="test")
 
 
 def test_a_run_whose_lease_ran_out_is_taken_again_with_a_higher_fence(waiting: tuple[Cast, int]) -> None:
@@ -124,6 +145,38 @@ def test_an_interrupted_run_goes_back_into_the_queue(waiting: tuple[Cast, int]) 
     leases.give_back(lease)
     assert run_row(cast, run).state == "queued"
     assert take(cast, run) is not None
+
+
+def test_a_run_that_ends_one_worker_after_another_is_given_up_with_a_reason(
+    waiting: tuple[Cast, int], worker: Worker
+) -> None:
+    cast, run = waiting
+    for _ in range(3):
+        assert take(cast, run) is not None
+        end_lease(cast, run)
+    sync.run(organization_id=cast.acme.pk, sync_run_id=run, worker=worker)
+    row = run_row(cast, run)
+    assert (row.state, row.error_code) == ("failed", "workers_lost")
+    assert "3 workers ended" in row.error_message
+    with within(cast.acme):
+        assert Marketplace.objects.for_organization(cast.acme).get().next_poll_at is not None
+        marketplace_id = row.marketplace_id
+    assert sync_now(cast.alice, marketplace_id, worker).state == "succeeded", "another wish is another run"
+
+
+def test_a_third_worker_may_still_succeed_and_orderly_interruptions_do_not_count(
+    waiting: tuple[Cast, int], worker: Worker
+) -> None:
+    cast, run = waiting
+    for _ in range(5):
+        lease = take(cast, run)
+        assert lease is not None
+        leases.give_back(lease)
+    for _ in range(2):
+        assert take(cast, run) is not None
+        end_lease(cast, run)
+    sync.run(organization_id=cast.acme.pk, sync_run_id=run, worker=worker)
+    assert run_row(cast, run).state == "succeeded"
 
 
 def test_the_sweeper_finds_what_waits_and_what_was_left_lying(

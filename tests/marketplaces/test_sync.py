@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from marketplaces.git import program
 from marketplaces.models import Marketplace, SkillListing, SyncRun
 from marketplaces.services import catalog
 from marketplaces.services.worker import Worker
+from skillport.demo.git_host import git
 from skillport.principal import Principal
 from skillport.scoping import within
 from tests.cast import Cast
+from tests.marketplaces.git.builder import write_delta_bomb
 from tests.publishing import bind, current_commit, findings_of, publish, sync_now
 from tests.repositories import SMALL, Files, Link, Repository, marketplace, plugin, skill
 
@@ -111,6 +114,25 @@ def test_a_repository_without_a_usable_manifest_is_refused_with_a_reason(
     assert names(cast.bob) == ["hello", "secret"]
 
 
+def test_a_repository_that_would_take_all_memory_is_refused_with_a_reason(
+    cast: Cast, new_repository: NewRepository, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = new_repository(SMALL)
+    marketplace_id = publish(cast.alice, repository, worker)
+    served = current_commit(cast.alice, marketplace_id)
+    git("config", "uploadpack.allowFilter", "false", folder=repository.folder)
+    smaller = [part.replace("ulimit -v 524288", "ulimit -v 65536") for part in program._LIMITED]
+    assert smaller != program._LIMITED
+    monkeypatch.setattr(program, "_LIMITED", smaller)
+    bomb = write_delta_bomb(repository.folder, 40 * 2**20)
+    git("update-ref", "refs/heads/main", bomb, folder=repository.folder)
+    run = sync_now(cast.alice, marketplace_id, worker)
+    assert (run.state, run.error_code) == ("failed", "repository_too_large")
+    assert "Move large files" in run.error_message
+    assert current_commit(cast.alice, marketplace_id) == served
+    assert names(cast.bob) == ["hello", "secret"]
+
+
 def test_a_wrong_token_is_refused_with_what_to_do(
     cast: Cast, new_repository: NewRepository, worker: Worker
 ) -> None:
@@ -171,7 +193,7 @@ PARTLY: dict[str, tuple[Files, str, str]] = {
     ),
     "a plugin in another repository": (
         {MANIFEST: marketplace("good", {"name": "bad", "source": {"source": "github", "repo": "a/b"}}), **GOOD},
-        "external_source", MANIFEST,
+        "external_host_not_allowed", MANIFEST,
     ),
 }  # fmt: skip
 

@@ -111,7 +111,7 @@ def test_connections_are_given_back_after_each_call() -> None:
     calls = settings.DATABASE_CONNECTIONS * 10
     pids = all_at_once([backend] * calls)
     assert all(isinstance(pid, int) for pid in pids)
-    assert free_connections() == settings.DATABASE_CONNECTIONS
+    assert free_connections(settings.DATABASE_CONNECTIONS) == settings.DATABASE_CONNECTIONS
 
 
 def test_a_call_that_fails_gives_its_connection_back_too() -> None:
@@ -122,7 +122,7 @@ def test_a_call_that_fails_gives_its_connection_back_too() -> None:
     assert all(
         isinstance(error, DataError) for error in all_at_once([fail] * settings.DATABASE_CONNECTIONS * 3)
     )
-    assert free_connections() == settings.DATABASE_CONNECTIONS
+    assert free_connections(settings.DATABASE_CONNECTIONS) == settings.DATABASE_CONNECTIONS
 
 
 def test_a_thread_that_nobody_cleans_up_after_would_keep_its_connection() -> None:
@@ -138,20 +138,21 @@ def test_a_thread_that_nobody_cleans_up_after_would_keep_its_connection() -> Non
     thread = threading.Thread(target=careless)
     thread.start()
     assert took.wait(timeout=10)
-    free = free_connections()
+    free = free_connections(settings.DATABASE_CONNECTIONS - 1)
     may_end.set()
     thread.join()
     assert free == settings.DATABASE_CONNECTIONS - 1
 
 
-def free_connections() -> int:
-    """Count how many connections the pool still has to give, by taking them all for a moment."""
+def free_connections(wanted: int) -> int:
+    """Count how many connections the pool still has to give, by taking them all for a moment; `wanted` is waited for."""
     backend()  # a pool is opened by its first use
     connection.close()
-    taken = []
+    taken: list[Any] = []
     with contextlib.suppress(PoolTimeout):
         while True:
-            taken.append(pool().getconn(timeout=0.5))
+            # Patience for those that must come: the pool may have to open them. Little for the one too many.
+            taken.append(pool().getconn(timeout=0.5 if len(taken) >= wanted else 10))
     for one in taken:
         pool().putconn(one)
     return len(taken)
@@ -171,11 +172,10 @@ def new_pool() -> None:
 def end_all_sessions() -> int:
     """End every session of the application, as a restart of PostgreSQL does. Gives how many there were."""
     with psycopg.connect(application_url(connection.settings_dict)) as same_role:
-        ended = same_role.execute(
+        ended = same_role.execute(  # false for one that is leaving anyway
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()"
         ).fetchall()
-    assert all(was_ended for (was_ended,) in ended)
     return len(ended)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import signal
 import socket
 import stat
@@ -40,6 +41,29 @@ def test_it_starts_and_serves_the_three_roles_and_keeps_its_data(clusters: Clust
     postgres.start()
     assert said(postgres, "SELECT note FROM notes") == "still here"
     assert said(postgres, "SHOW listen_addresses") == ""
+
+
+@needs_proc
+def test_a_checkpoint_that_does_not_end_holds_nobody_up_and_loses_nothing(
+    clusters: Clusters, tmp_path: Path
+) -> None:
+    """The writer of checkpoints is frozen, as on a disk that is busy with something else."""
+    postgres = clusters.new(tmp_path / "pg")
+    postgres.start()
+    postgres.make_database("kept")
+    said(postgres, "CREATE TABLE notes AS SELECT 'still here' AS note")
+    os.kill(_child_of(postgres, "checkpointer"), signal.SIGSTOP)
+    postgres.stop()
+    assert servers(tmp_path) == []
+    postgres.start()
+    assert said(postgres, "SELECT note FROM notes") == "still here"
+
+
+def _child_of(postgres: EmbeddedPostgres, title: str) -> int:
+    """Give the server's process of this title."""
+    children = Path(f"/proc/{postgres.pid}/task/{postgres.pid}/children").read_text().split()
+    (found,) = [pid for pid in children if title in Path(f"/proc/{pid}/cmdline").read_text()]
+    return int(found)
 
 
 def test_a_second_process_on_the_same_folder_gets_one_sentence(clusters: Clusters, tmp_path: Path) -> None:
@@ -83,6 +107,35 @@ def test_after_its_process_was_killed_the_next_start_works_and_leaves_one_server
     assert said(postgres, "SELECT current_database()") == "kept"
     postgres.stop()
     assert servers(tmp_path) == []
+
+
+@needs_proc
+def test_a_server_whose_data_somebody_removed_does_not_hinder_the_next_start(
+    clusters: Clusters, tmp_path: Path
+) -> None:
+    killed = child(tmp_path / "pg")
+    assert killed.stdout is not None
+    killed.stdout.readline()
+    killed.kill()
+    killed.communicate()
+    shutil.rmtree(tmp_path / "pg")
+    postgres = clusters.new(tmp_path / "pg")
+    postgres.start()
+    assert servers(tmp_path) == [postgres.pid]
+
+
+def test_removing_takes_the_data_away_unless_another_process_uses_it(
+    clusters: Clusters, tmp_path: Path
+) -> None:
+    postgres = clusters.new(tmp_path / "pg")
+    postgres.start()
+    with pytest.raises(EmbeddedPostgresError, match="already uses"):
+        EmbeddedPostgres(tmp_path / "pg", durable=False).remove()
+    assert said(postgres, "SELECT 1", database="postgres") == 1
+    postgres.stop()
+    postgres.remove()
+    assert not (tmp_path / "pg" / "data").exists()
+    assert not socket_folder(postgres).exists()
 
 
 def test_an_interrupted_first_start_is_begun_anew(clusters: Clusters, tmp_path: Path) -> None:

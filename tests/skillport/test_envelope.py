@@ -77,6 +77,7 @@ def test_every_answer_has_the_security_headers() -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store, private"
+    assert headers["vary"] == "Authorization, Cookie"
 
 
 def test_a_header_that_the_application_set_is_kept_and_not_doubled() -> None:

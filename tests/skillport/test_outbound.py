@@ -4,7 +4,12 @@ import contextlib
 import ipaddress
 import itertools
 import socket
+import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -202,3 +207,59 @@ def test_an_allowed_private_origin_is_let_through_with_https_only(network: Netwo
     assert outbound(ALLOWED).check(f"{ALLOWED}/x.git").addresses == ("10.0.0.5",)
     with pytest.raises(HostUnreachable):
         outbound().check(f"{ALLOWED}/x.git")
+
+
+def test_a_request_that_would_leave_its_origin_goes_nowhere(network: Network) -> None:
+    checked = outbound().check("https://public.example/x")
+    for host, port in [("elsewhere.example", 443), ("public.example", 8443)]:
+        with pytest.raises(HostUnreachable):
+            guard._PinnedBackend(checked, time.monotonic() + 5).connect_tcp(host, port)
+    assert network.reached == []
+
+
+def test_names_that_nobody_answers_for_hold_up_no_other_name(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One organization's name server is silent, and asked many times over."""
+    answered, asked = threading.Event(), threading.Semaphore(0)
+    network.knows("silent.example", [PUBLIC])
+
+    def look_up(host: str, *rest: Any, **more: Any) -> list[Any]:
+        if host == "silent.example":
+            asked.release()
+            answered.wait(20)
+        return network.getaddrinfo(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with ThreadPoolExecutor(20) as people:
+        waiting = [people.submit(outbound().check, "https://silent.example/") for _ in range(20)]
+        for _ in range(4):
+            assert asked.acquire(timeout=10)
+        try:
+            assert outbound().check("https://public.example/x").addresses == (PUBLIC,)
+        finally:
+            answered.set()
+    assert {one.result().addresses for one in waiting} == {(PUBLIC,)}
+
+
+def test_names_that_nobody_answers_for_take_only_so_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_RESOLVE_SECONDS", 0.1)
+    monkeypatch.setattr(guard, "_lookups", threading.BoundedSemaphore(3))
+    answered, asked = threading.Event(), Counter[str]()
+
+    def look_up(host: str, *_: Any, **__: Any) -> list[Any]:
+        asked[host] += 1
+        answered.wait(20)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        for _ in range(6):
+            with pytest.raises(HostUnreachable):
+                outbound().check("https://silent.example/")
+        assert asked.total() == 3
+    finally:
+        answered.set()
+        for thread in threading.enumerate():
+            if thread.name == "look-up":
+                thread.join()

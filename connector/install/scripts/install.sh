@@ -6,6 +6,7 @@
 #
 # The token buys one release of one skill, once. What arrives is checked whole before anything is written, and takes
 # the place of the installed version in one step: whatever goes wrong, the old version or the new one is there, whole.
+# A version that somebody has changed, or made, is kept in .skillport/replaced beside the skills.
 #
 # Needs bash 3.2 and python3 3.8 or later, nothing else; downloads with curl where there is one.
 # Everything is in functions that the last line starts, so a download of this file that breaks off does nothing.
@@ -73,6 +74,7 @@ import re
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -87,6 +89,8 @@ CONNECT_SECONDS, TOTAL_SECONDS = 20, 120  # the server answers a repeated key fo
 PAUSES_SECONDS = (1, 2, 4)
 ABANDONED_SECONDS = 3600
 LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+KEPT, RECORDS = os.path.join(".skillport", "replaced"), os.path.join(".skillport", "installed")
+MADE_BY_USE = {"__pycache__", ".DS_Store"}  # come into a folder without anybody having changed it
 SKILL_NAME = re.compile(r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)(\.|$))[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 # Name resolution, connecting, broken transfers, timeouts: `man curl`, EXIT CODES.
 PASSING_CURL_CODES = (5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92)
@@ -123,22 +127,24 @@ def main(site, folder, expected):
     files = unpack(archive)
     if release_digest(files) != digest:
         raise Refusal(f"the files are not those that the digest names. {REPORT}")
-    done = put_in_place(files, folder, name)
+    done, kept = put_in_place(files, folder, name)
     print(done, name, printable(headers.get("x-skillport-version", "")), "in", os.path.join(folder, name))
+    if kept:
+        print("What was there had been changed, or came from elsewhere. It is kept in", kept)
     print("Start a new session to use it.")
 
 
 def clean_up_after_killed_runs(folder):
     for entry in os.scandir(folder) if os.path.isdir(folder) else ():
-        left = re.fullmatch(r"\.skillport-(.+)-[0-9a-f]{16}(\.old)?", entry.name)
+        left = re.fullmatch(r"\.skillport-(.+)-[0-9a-f]{16}(\.own)?(\.old)?", entry.name)
         if not left or not entry.is_dir(follow_symlinks=False):
             continue
         target = os.path.join(folder, left[1])
-        with contextlib.suppress(FileNotFoundError):  # another run was quicker
-            if left[2] and not os.path.lexists(target):
+        with contextlib.suppress(OSError):  # another run was quicker, or it is not ours to move
+            if left[3] and not os.path.lexists(target):
                 os.rename(entry.path, target)  # that run was killed between the two renames of `swap`
             elif time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(entry.path, ignore_errors=True)
+                put_away(entry.path, folder, left[1]) if left[2] else shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def redeem(site, token):
@@ -335,23 +341,105 @@ def release_digest(files):
 
 
 def put_in_place(files, folder, name):
-    """Write the files beside the target and swap the two. Says which it was, an installation or an update."""
+    """Write the files beside the target and swap the two. Gives which it was, an installation or an update, and where
+    somebody's own version of it is kept now."""
     target = os.path.join(folder, name)
-    fresh = os.path.join(folder, f".skillport-{name}-{secrets.token_hex(8)}")
     if os.path.islink(target):
         raise Refusal(f"{target} is a symbolic link, and an install follows none. Remove it, or choose another --dir.")
     update = os.path.lexists(target)
     if update and not os.path.isfile(os.path.join(target, "SKILL.md")):
         raise Refusal(f"something else lies at {target}: it has no SKILL.md. Move it away, or choose another --dir.")
+    fresh = os.path.join(folder, f".skillport-{name}-{secrets.token_hex(8)}")
+    own, mark = fresh + ".own", release_digest([file for file in files if not made_by_use(file[0])])
     os.makedirs(folder, exist_ok=True)
     os.mkdir(fresh)
     try:
         write(files, fresh)
-        swap(fresh, target)
-        flush(folder)
+        try:
+            os.rename(fresh, own)  # after the swap it may be what somebody wrote: no run deletes that unseen
+            swap(own, target)
+        except BaseException:
+            if holds(own, mark):
+                os.rename(own, fresh)
+            raise
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)  # after the swap, this is the version that was replaced
-    return "Updated" if update else "Installed"
+        shutil.rmtree(fresh, ignore_errors=True)
+    kept = put_away(own, folder, name)
+    note(folder, name, mark)
+    flush(folder)
+    return "Updated" if update else "Installed", kept
+
+
+def put_away(replaced, folder, name):
+    """Delete what an install wrote, and keep what somebody changed or made. Gives where, or ''."""
+    if not os.path.lexists(replaced):
+        return ""
+    try:
+        with open(os.path.join(folder, RECORDS, name), encoding="ascii") as file:
+            mark = file.read()
+    except (OSError, ValueError):
+        mark = ""
+    if holds(replaced, mark):
+        shutil.rmtree(replaced, ignore_errors=True)
+        return ""
+    shelf = os.path.join(folder, KEPT)
+    kept = os.path.join(shelf, f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
+    try:
+        os.makedirs(shelf, exist_ok=True)
+        mode = stat.S_IMODE(os.lstat(replaced).st_mode)
+        os.chmod(replaced, mode | 0o700)  # whoever moves a folder to another one must be able to write it
+        os.rename(replaced, kept)
+        os.chmod(kept, mode)
+    except OSError:
+        return replaced if os.path.lexists(replaced) else shelf  # it stays; or another run was quicker
+    return kept
+
+
+def holds(root, mark):
+    """Tell whether the files there are exactly those of the release with this mark."""
+    try:
+        return release_digest(list(files_below(root))) == mark
+    except (OSError, ValueError):
+        return False
+
+
+def files_below(root):
+    """Yield (path, executable, content) of every file that use has not made. Raises ValueError or OSError for what no
+    install writes."""
+
+    def refuse(error):
+        raise error
+
+    count = size = 0
+    for folder, folders, names in os.walk(root, onerror=refuse):
+        if any(os.path.islink(os.path.join(folder, name)) for name in folders):
+            raise ValueError(folder)
+        folders[:] = [name for name in folders if not made_by_use(name)]
+        for name in names:
+            place = os.path.join(folder, name)
+            if made_by_use(name):
+                continue
+            found = os.lstat(place)
+            count, size = count + 1, size + found.st_size
+            if not stat.S_ISREG(found.st_mode) or count > MAX_FILES or size > MAX_BYTES:
+                raise ValueError(place)
+            with open(place, "rb") as file:
+                yield os.path.relpath(place, root), bool(found.st_mode & 0o100), file.read()
+
+
+def made_by_use(path):
+    return not MADE_BY_USE.isdisjoint(path.split("/"))
+
+
+def note(folder, name, mark):
+    """Remember what was installed, so that the next install knows whether somebody changed it. Without it, it is kept."""
+    records = os.path.join(folder, RECORDS)
+    fresh = os.path.join(records, f"{name}.{secrets.token_hex(8)}")
+    with contextlib.suppress(OSError):
+        os.makedirs(records, exist_ok=True)
+        with open(fresh, "x", encoding="ascii") as file:
+            file.write(mark)
+        os.replace(fresh, os.path.join(records, name))
 
 
 def write(files, root):

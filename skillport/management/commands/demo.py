@@ -7,10 +7,12 @@ from argparse import ArgumentParser
 from types import FrameType
 from typing import Any, NoReturn
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from skillport.demo.options import add_arguments
 from skillport.demo.surroundings import Surroundings, prepared
+from skillport.errors import SkillportError
 
 
 class Command(BaseCommand):
@@ -26,9 +28,14 @@ class Command(BaseCommand):
         if not prepared:
             raise SystemExit("Start the demo with: python3 manage.py demo")
         here = prepared[0]
+        # The one place that switches this on. The settings have no name for it in the environment, so that nothing but
+        # this command, which listens on loopback only, can let people choose who they are.
+        settings.DEMO_SIGN_IN = True
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # also when somebody pipes it
         # Before the server has its own handlers: a signal while the demo is being made still stops everything.
         signal.signal(signal.SIGTERM, _leave)
+        # A shell lets what it starts in the background ignore this one.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             code = self._once(here) if here.options.once else self._serve(here)
         except KeyboardInterrupt:
@@ -56,6 +63,9 @@ class Command(BaseCommand):
                 self.stdout.write("Stopping …")
         except SyncDidNotSucceed as error:
             self.stderr.write(f"The repository could not be imported: {error}")
+            return 1
+        except SkillportError as error:
+            self.stderr.write(error.message)
             return 1
         return 0
 

@@ -5,11 +5,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.connector.install.hostile_server import NAME, SKILL_MD, HostileServer, Member
+from tests.connector.install.hostile_server import NAME, SKILL_MD, HostileServer, Member, release_digest
 
 SCRIPT = Path(__file__).parents[3] / "connector/install/scripts/install.sh"
 TOKEN = "sklp_it_" + "Ab3" * 16 + "Z"
@@ -46,8 +46,19 @@ class Machine:
         return self.root / "home/.claude/skills" / NAME
 
     def skills(self) -> list[str]:
-        """What is in the folder of skills, also what is not meant to be seen."""
-        return sorted(os.listdir(self.target.parent))  # noqa: PTH208 names are enough
+        """What is in the folder of skills, also what is not meant to be seen, without what installs remember."""
+        return sorted(set(os.listdir(self.target.parent)) - {".skillport"})  # noqa: PTH208 names are enough
+
+    def has_installed(self, members: tuple[Member, ...]) -> None:
+        """Put there what an earlier install has."""
+        put(members, self.target)
+        record = self.target.parent / ".skillport/installed" / NAME
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(release_digest(members))
+
+    def kept(self) -> list[Tree]:
+        """Give what was replaced and kept."""
+        return [tree(one) for one in sorted((self.target.parent / ".skillport/replaced").glob("*"))]
 
     def start(self, *options: str, **environment: str) -> subprocess.Popen[bytes]:
         """Run the script as `curl … | bash -s -- options` does."""
@@ -148,16 +159,20 @@ exec(compile(program, "install.sh", "exec"), {{"__name__": "__main__"}})
 """
 
 
-def interrupted_updates(machine: Machine, action: str, script: str) -> Iterator[tuple[int, str]]:
+def interrupted_updates(
+    machine: Machine, action: str, script: str, change: Callable[[Machine], object] = lambda _: None
+) -> Iterator[tuple[int, str]]:
     """Update again and again, interrupted one touch of the file system later each time, until there are no more.
 
+    `change` is what somebody did to the installed version before.
     Gives the exit code, and the version that is there afterwards: old, new or torn.
     """
     python, reached = machine.root / "bin/python3", machine.root / "work/reached"
     real = python.resolve()
     for moment in itertools.count(1):
         shutil.rmtree(machine.target.parent, ignore_errors=True)
-        put(OLD, machine.target)
+        machine.has_installed(OLD)
+        change(machine)
         python.unlink()
         python.write_text(INTERRUPTED_PYTHON.format(python=real, moment=moment, action=action))
         python.chmod(0o755)

@@ -1,6 +1,7 @@
 """Repositories for the tests of the git package: real ones, made by git from {path: content}."""
 
 import hashlib
+import struct
 import subprocess
 import zlib
 from collections.abc import Mapping
@@ -154,3 +155,43 @@ def write_commit(
     header = b"tree %s\nauthor %s\ncommitter %s\n" % (tree.encode(), author, committer)
     said = b"encoding %s\n" % encoding if encoding else b""
     return write_object(bare, b"commit", header + said + b"\n" + message)
+
+
+def write_delta_bomb(bare: Path, size: int) -> str:
+    """Make a commit of two files of `size` zeros each, the second as a delta of the first: half a MiB for 500 MiB."""
+    first, second = (_id_of_zeros(size, tail) for tail in (b"", b"!"))
+    tree = write_tree(bare, (b"100644", b"first", first), (b"100644", b"second", second))
+    # The delta: both sizes, copies of 0xffff00 bytes from the start of the base, and one byte of its own.
+    steps = bytearray(_varint(size) + _varint(size + 1))
+    for at in range(0, size, 0xFF0000):
+        steps += b"\xff" + at.to_bytes(4, "little") + min(0xFF0000, size - at).to_bytes(3, "little")
+    steps += b"\x01!"
+    deflate = zlib.compressobj(1)
+    zeros = b"".join(deflate.compress(bytes(2**20)) for _ in range(size // 2**20)) + deflate.flush()
+    pack = b"PACK" + struct.pack(">II", 2, 2) + _entry_header(3, size) + zeros
+    pack += _entry_header(7, len(steps)) + bytes.fromhex(first) + zlib.compress(steps)
+    pack += hashlib.sha1(pack, usedforsecurity=False).digest()
+    feed(bare, "index-pack", "--stdin", content=pack)
+    return write_commit(bare, tree=tree)
+
+
+def _id_of_zeros(size: int, tail: bytes) -> str:
+    digest = hashlib.sha1(b"blob %d\0" % (size + len(tail)), usedforsecurity=False)
+    for _ in range(size // 2**20):
+        digest.update(bytes(2**20))
+    digest.update(tail)
+    return digest.hexdigest()
+
+
+def _entry_header(kind: int, size: int) -> bytes:
+    head, size = kind << 4 | size & 15, size >> 4
+    return bytes([head | 0x80]) + _varint(size) if size else bytes([head])
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

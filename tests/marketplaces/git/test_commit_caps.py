@@ -24,8 +24,16 @@ def all_files(
 
 def gits() -> list[int]:
     """Give the git processes that are children of ours."""
-    children = [(thread / "children").read_text().split() for thread in Path("/proc/self/task").iterdir()]
-    return [int(pid) for pids in children for pid in pids if Path(f"/proc/{pid}/comm").read_text() == "git\n"]
+    children = [_read(thread / "children").split() for thread in Path("/proc/self/task").iterdir()]
+    return [int(pid) for pids in children for pid in pids if _read(Path(f"/proc/{pid}/comm")) == "git\n"]
+
+
+def _read(file: Path) -> str:
+    """Give what /proc says; '' of a thread or a process that has ended since it was listed."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def test_as_many_files_and_bytes_as_allowed_are_listed_and_not_one_more(

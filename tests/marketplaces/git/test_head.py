@@ -3,7 +3,7 @@
 import pytest
 
 from marketplaces.git.errors import BranchNotFound, CredentialRefused, RepositoryEmpty, RepositoryNotFound
-from marketplaces.git.head import Head, NoProtocolV2, Remote
+from marketplaces.git.head import Head, Remote
 from skillport.demo.git_host import git
 from tests.marketplaces.git.builder import Repository, ask
 from tests.marketplaces.git.hosts import LISTED, FakeHost, Relay, always
@@ -77,10 +77,23 @@ def test_a_name_that_the_admin_gave_goes_with_the_credential() -> None:
     assert said == ["Basic ZGVwbG95OmEtc2VjcmV0", "Basic eC1hY2Nlc3MtdG9rZW46YS1zZWNyZXQ=", None]
 
 
-def test_a_host_of_the_older_protocol_is_told_as_such(repository: Repository) -> None:
-    repository.commit({"a": b"1"})
-    with (
-        Relay(repository.url, rewritten=(b"Git-Protocol", b"Not-Protocol")) as relay,
-        pytest.raises(NoProtocolV2),
-    ):
+OLDER = (b"Git-Protocol", b"Not-Protocol")
+
+
+def test_a_host_of_the_older_protocol_is_asked_for_all_of_its_branches(repository: Repository) -> None:
+    main = repository.commit({"a": b"1"})
+    other = repository.commit({"a": b"2"}, branch="release/2")
+    with Relay(repository.url, rewritten=OLDER) as relay:
+        remote = Remote(f"{relay.url}/acme/skills.git", credential=repository.credential)
+        assert ask(remote) == Head(main, "main", remote.url)
+        assert ask(remote, "release/2") == Head(other, "release/2", remote.url)
+        with pytest.raises(BranchNotFound):
+            ask(remote, "release")
+        with pytest.raises(CredentialRefused):
+            ask(Remote(remote.url, credential="wrong"))
+    assert repository.requests() == ["POST git-upload-pack", "GET info/refs"] * 3 + ["POST git-upload-pack"]
+
+
+def test_an_empty_repository_of_the_older_protocol_is_told_as_such(repository: Repository) -> None:
+    with Relay(repository.url, rewritten=OLDER) as relay, pytest.raises(RepositoryEmpty):
         ask(Remote(f"{relay.url}/acme/skills.git", credential=repository.credential))

@@ -173,6 +173,16 @@ def test_what_is_no_list_of_branches_is_told_as_another_protocol(body: bytes) ->
         ask_one_that(always(body=body))
 
 
+@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE)
+def test_neither_is_garbage_in_the_older_protocol(body: bytes) -> None:
+    def answers(request: Request) -> Iterator[bytes]:
+        kind = "advertisement" if request.method == "GET" else "result"
+        yield from answer(body=body, content_type=f"application/x-git-upload-pack-{kind}")
+
+    with at_most(5), pytest.raises(NoProtocolV2):
+        ask_one_that(answers)
+
+
 # A length may be negative ("-009" is a number to Python), so a list that leads back to its beginning is read for ever.
 @pytest.mark.parametrize(
     "body",

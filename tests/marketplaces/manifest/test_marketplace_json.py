@@ -36,7 +36,7 @@ def failure(content: Content | None, limits: Limits = DEFAULT) -> SkillportError
 def test_a_repository_without_the_manifest_is_no_marketplace(content):
     error = failure(content)
     assert error.code == "marketplace_json_missing"
-    assert "Add it" in error.message
+    assert "Add that file" in error.message
 
 
 @pytest.mark.parametrize("content", [Absent(), b" " * (1024 * 1024 + 1)])

@@ -61,6 +61,14 @@ def test_a_plugin_without_skills_is_served():
         ({"tools/big": Absent()}, "file_too_large"),
         ({"tools/big": b"x" * (1024 * 1024 + 1)}, "file_too_large"),
         ({"tools/vendor": Submodule()}, "submodule_refused"),
+        (
+            {
+                "tools/model.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:"
+                + "0" * 64
+                + "\nsize 12\n"
+            },
+            "large_file_pointer",
+        ),
         ({"tools/con": "x"}, "name_refused"),
         ({b"tools/\xff": "x"}, "name_refused"),
         ({"tools/Readme": "x"}, "name_collides"),

@@ -100,6 +100,11 @@ def test_two_plugins_may_have_skills_of_one_name():
         ("references/con.md", "x", "name_refused"),
         ("big.bin", Absent(), "file_too_large"),
         ("vendor", Submodule(), "submodule_refused"),
+        (
+            "model.bin",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n",
+            "large_file_pointer",
+        ),
         ("gone", Link("nowhere"), "link_dangling"),
         ("Skill.md", "x", "name_collides"),
     ],

@@ -1,0 +1,1 @@
+"""Mutations: what happens when a scope is forgotten."""

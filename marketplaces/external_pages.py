@@ -6,13 +6,12 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from marketplaces.services import bound
 from marketplaces.services.external import hosts
 from skillport.organizations.doors import member_page, needs
-from skillport.organizations.pages.navigation import show_settings
+from skillport.organizations.pages.navigation import address_of, show_settings
 from skillport.organizations.pages.posting import done, press, refusals_in
 from skillport.permissions import Permission
 from skillport.principal import Principal
@@ -74,7 +73,7 @@ def allow(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> H
             wanted = form.cleaned_data["hosts"].splitlines()
             hosts.allow_hosts(principal=principal, marketplace_id=marketplace_id, hosts=wanted)
             said = "Plugins may come from these hosts. A sync is on its way."
-            return done(request, said, _address(principal, marketplace_id))
+            return done(request, said, address_of(principal, "external-sources", marketplace_id))
     return _form(request, principal, marketplace_id, form, heading="Allow hosts", button="Save")
 
 
@@ -88,7 +87,7 @@ def bind_credential(request: HttpRequest, principal: Principal, marketplace_id: 
         with refusals_in(form, "credential_secret"):
             hosts.bind_credential(principal=principal, marketplace_id=marketplace_id, **form.cleaned_data)
             said = "The host is asked with it from now on. A sync is on its way."
-            return done(request, said, _address(principal, marketplace_id))
+            return done(request, said, address_of(principal, "external-sources", marketplace_id))
     return _form(
         request, principal, marketplace_id, form, heading="Bind a credential to a host", button="Bind"
     )
@@ -106,7 +105,7 @@ def remove_credential(
         credential_id=credential_id,
     )
     said = "The host is asked without a credential again. A sync is on its way."
-    return press(request, act, said=said, to=_address(principal, marketplace_id))
+    return press(request, act, said=said, to=address_of(principal, "external-sources", marketplace_id))
 
 
 def _form(
@@ -122,7 +121,3 @@ def _form(
         request, principal, "marketplaces/external_form.html", at=_AT, heading=heading, form=form, button=button,
         repository=bound.get_marketplace(principal=principal, marketplace_id=marketplace_id),
     )  # fmt: skip
-
-
-def _address(principal: Principal, marketplace_id: UUID) -> str:
-    return reverse("external-sources", args=[principal.organization.slug, marketplace_id])

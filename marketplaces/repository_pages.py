@@ -6,14 +6,13 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from marketplaces.services import binding, bound
 from marketplaces.services.folders import LONGEST_FOLDER
 from marketplaces.services.storage import get_storage
 from skillport.organizations.doors import member_page, needs
-from skillport.organizations.pages.navigation import show_settings
+from skillport.organizations.pages.navigation import address_of, show_settings
 from skillport.organizations.pages.posting import done, press, refusals_in
 from skillport.permissions import Permission
 from skillport.principal import Principal
@@ -106,7 +105,9 @@ def run(request: HttpRequest, principal: Principal, marketplace_id: UUID, run_id
 @require_POST
 def sync(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> HttpResponse:
     act = partial(binding.sync_marketplace, principal=principal, marketplace_id=marketplace_id)
-    return press(request, act, said="A sync is on its way.", to=_address(principal, marketplace_id))
+    return press(
+        request, act, said="A sync is on its way.", to=address_of(principal, "repository", marketplace_id)
+    )
 
 
 @member_page
@@ -122,7 +123,7 @@ def credential(request: HttpRequest, principal: Principal, marketplace_id: UUID)
                 principal=principal, marketplace_id=marketplace_id, **form.cleaned_data
             )
             said = "The host accepts it. A sync with it is on its way."
-            return done(request, said, _address(principal, marketplace_id))
+            return done(request, said, address_of(principal, "repository", marketplace_id))
     return _form(
         request, principal, form, heading="Replace the token", button="Check and replace", repository=found
     )
@@ -134,7 +135,3 @@ def _form(
     return show_settings(
         request, principal, "marketplaces/repository_form.html", at=_AT, heading=heading, form=form, button=button, **more
     )  # fmt: skip
-
-
-def _address(principal: Principal, marketplace_id: UUID) -> str:
-    return reverse("repository", args=[principal.organization.slug, marketplace_id])

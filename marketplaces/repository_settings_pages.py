@@ -6,12 +6,11 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from marketplaces.services import bound, changing, pinning
 from skillport.organizations.doors import member_page, needs
-from skillport.organizations.pages.navigation import show_settings
+from skillport.organizations.pages.navigation import address_of, show_settings
 from skillport.organizations.pages.posting import done, press, refusals_in
 from skillport.permissions import Permission
 from skillport.principal import Principal
@@ -82,7 +81,9 @@ def edit(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> Ht
                 principal=principal, marketplace_id=marketplace_id, **form.cleaned_data
             )
             said = "Saved. A sync is on its way; members keep what they have until it has succeeded."
-            return done(request, said if begun else "Saved.", _address(principal, marketplace_id))
+            return done(
+                request, said if begun else "Saved.", address_of(principal, "repository", marketplace_id)
+            )
     return show_settings(
         request, principal, "marketplaces/repository_form.html", at=_AT, heading="Settings", form=form,
         button="Save", repository=found,
@@ -94,14 +95,16 @@ def edit(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> Ht
 def pause(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> HttpResponse:
     act = partial(changing.pause_syncs, principal=principal, marketplace_id=marketplace_id)
     said = "Syncs are paused. Members keep what they have."
-    return press(request, act, said=said, to=_address(principal, marketplace_id))
+    return press(request, act, said=said, to=address_of(principal, "repository", marketplace_id))
 
 
 @member_page
 @require_POST
 def resume(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> HttpResponse:
     act = partial(changing.resume_syncs, principal=principal, marketplace_id=marketplace_id)
-    return press(request, act, said="A sync is on its way.", to=_address(principal, marketplace_id))
+    return press(
+        request, act, said="A sync is on its way.", to=address_of(principal, "repository", marketplace_id)
+    )
 
 
 @member_page
@@ -121,7 +124,7 @@ def pin(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> Htt
                 if begun
                 else "Members get this commit as soon as it is here."
             )
-            return done(request, said, _address(principal, marketplace_id))
+            return done(request, said, address_of(principal, "repository", marketplace_id))
     return show_settings(
         request, principal, "marketplaces/repository_form.html", at=_AT, heading="Pin another commit", form=form,
         button="Pin to it", repository=found,
@@ -132,14 +135,18 @@ def pin(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> Htt
 @require_POST
 def serve(request: HttpRequest, principal: Principal, marketplace_id: UUID, number: int) -> HttpResponse:
     act = partial(pinning.serve_snapshot, principal=principal, marketplace_id=marketplace_id, number=number)
-    return press(request, act, said="It is served now.", to=_address(principal, marketplace_id))
+    return press(
+        request, act, said="It is served now.", to=address_of(principal, "repository", marketplace_id)
+    )
 
 
 @member_page
 @require_POST
 def unpin(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> HttpResponse:
     act = partial(pinning.unpin, principal=principal, marketplace_id=marketplace_id)
-    return press(request, act, said="A sync is on its way.", to=_address(principal, marketplace_id))
+    return press(
+        request, act, said="A sync is on its way.", to=address_of(principal, "repository", marketplace_id)
+    )
 
 
 @member_page
@@ -154,7 +161,11 @@ def delete(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> 
             changing.delete_marketplace(
                 principal=principal, marketplace_id=marketplace_id, **form.cleaned_data
             )
-            return done(request, "Nothing of it is served any more.", _address(principal, marketplace_id))
+            return done(
+                request,
+                "Nothing of it is served any more.",
+                address_of(principal, "repository", marketplace_id),
+            )
     return show_settings(
         request, principal, "marketplaces/repository_delete.html", at=_AT, heading=f"Delete {found.slug}?",
         form=form, repository=found,
@@ -165,8 +176,6 @@ def delete(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> 
 @require_POST
 def keep(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> HttpResponse:
     act = partial(changing.keep_marketplace, principal=principal, marketplace_id=marketplace_id)
-    return press(request, act, said="It is served again.", to=_address(principal, marketplace_id))
-
-
-def _address(principal: Principal, marketplace_id: UUID) -> str:
-    return reverse("repository", args=[principal.organization.slug, marketplace_id])
+    return press(
+        request, act, said="It is served again.", to=address_of(principal, "repository", marketplace_id)
+    )

@@ -5,12 +5,11 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from marketplaces.services import bound, webhook_setup
 from skillport.organizations.doors import member_page, needs
-from skillport.organizations.pages.navigation import show_settings
+from skillport.organizations.pages.navigation import address_of, show_settings
 from skillport.organizations.pages.posting import done, press, refusals_in
 from skillport.permissions import Permission
 from skillport.principal import Principal
@@ -47,7 +46,9 @@ def webhook(request: HttpRequest, principal: Principal, marketplace_id: UUID) ->
             )
     if made is not None and not made.webhook_secret:
         return done(
-            request, "Deliveries signed with it count from now on.", _address(principal, marketplace_id)
+            request,
+            "Deliveries signed with it count from now on.",
+            address_of(principal, "repository", marketplace_id),
         )
     return show_settings(
         request, principal, "marketplaces/webhook.html", at=_AT,
@@ -61,8 +62,4 @@ def webhook(request: HttpRequest, principal: Principal, marketplace_id: UUID) ->
 def register(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> HttpResponse:
     act = partial(webhook_setup.register_webhook, principal=principal, marketplace_id=marketplace_id)
     said = "The webhook is registered. Pushes arrive within seconds from now on."
-    return press(request, act, said=said, to=_address(principal, marketplace_id))
-
-
-def _address(principal: Principal, marketplace_id: UUID) -> str:
-    return reverse("repository", args=[principal.organization.slug, marketplace_id])
+    return press(request, act, said=said, to=address_of(principal, "repository", marketplace_id))

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connector.api.authentication import principal_of
+from connector.api.fields import read
 from connector.api.marketplaces import ChangedMarketplace
 from marketplaces.models import MirrorState
 from marketplaces.services.external import hosts
@@ -70,10 +71,8 @@ class HostsOfExternalSources(APIView):
     @extend_schema(operation_id="allow_external_hosts", request=AllowedHosts, responses=ChangedMarketplace)
     def put(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """Let plugins come from these hosts and no others, and begin a sync."""
-        asked = AllowedHosts(data=request.data)
-        asked.is_valid(raise_exception=True)
         run = hosts.allow_hosts(
-            principal=principal_of(request), marketplace_id=marketplace_id, **asked.validated_data
+            principal=principal_of(request), marketplace_id=marketplace_id, **read(AllowedHosts, request.data)
         )
         return Response(ChangedMarketplace({"sync_id": run}).data)
 
@@ -86,9 +85,7 @@ class CredentialsOfExternalSources(APIView):
     )
     def post(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """Read the sources on one host with this credential, in the place of an earlier one, and begin a sync."""
-        asked = NewExternalCredential(data=request.data)
-        asked.is_valid(raise_exception=True)
-        given = asked.validated_data
+        given = read(NewExternalCredential, request.data)
         bound = hosts.bind_credential(
             principal=principal_of(request), marketplace_id=marketplace_id, host=given["host"],
             username=given["username"], credential_secret=given["credential"],

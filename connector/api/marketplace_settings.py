@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connector.api.authentication import principal_of
+from connector.api.fields import read
 from connector.api.marketplaces import BegunSync
 from marketplaces.services import changing, pinning
 
@@ -44,14 +45,13 @@ class PinOfMarketplace(APIView):
     @extend_schema(operation_id="pin_commit", request=Pin, responses=Pinned)
     def put(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """Stay with one commit: one that is kept is served at once, another is brought by a sync."""
-        asked = Pin(data=request.data)
-        asked.is_valid(raise_exception=True)
-        principal, number = principal_of(request), asked.validated_data.get("snapshot")
+        asked = read(Pin, request.data)
+        principal, number = principal_of(request), asked.get("snapshot")
         begun = None
         if number is not None:
             pinning.serve_snapshot(principal=principal, marketplace_id=marketplace_id, number=number)
         else:
-            commit = asked.validated_data["commit"]
+            commit = asked["commit"]
             begun = pinning.pin_commit(principal=principal, marketplace_id=marketplace_id, commit=commit)
         return Response(Pinned({"sync_id": begun}).data)
 
@@ -80,10 +80,8 @@ class DeletionOfMarketplace(APIView):
     @extend_schema(operation_id="delete_marketplace", request=Confirmation, responses=Closing)
     def put(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """Stop serving the marketplace at once, and delete it in seven days."""
-        asked = Confirmation(data=request.data)
-        asked.is_valid(raise_exception=True)
         at = changing.delete_marketplace(
-            principal=principal_of(request), marketplace_id=marketplace_id, **asked.validated_data
+            principal=principal_of(request), marketplace_id=marketplace_id, **read(Confirmation, request.data)
         )
         return Response(Closing({"closing_at": at}).data)
 

@@ -1,6 +1,5 @@
 """Marketplaces over REST: bind repositories, see where they stand, begin syncs. A credential goes in and never comes out."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http.response import HttpResponseBase
@@ -11,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connector.api.authentication import principal_of
+from connector.api.fields import read
 from marketplaces.check_streams import lines_of, wants_lines
 from marketplaces.models import RunState, Trigger
 from marketplaces.services import binding, bound, changes, changing, checking, moving
@@ -167,7 +167,13 @@ class Credential(serializers.Serializer[dict[str, object]]):
         help_text="only where the host wants a certain one",
     )
     credential = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=2000, write_only=True, trim_whitespace=True
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=2000,
+        write_only=True,
+        trim_whitespace=True,
+        source="credential_secret",
     )
 
 
@@ -214,7 +220,7 @@ class CheckedRepository(serializers.Serializer[Report]):
     steps = CheckStep(many=True, help_text="in order, up to and with the first that failed")
 
 
-class BoundMarketplace(serializers.Serializer[binding.Bound]):
+class BoundMarketplace(serializers.Serializer[binding.Binding]):
     id = serializers.UUIDField(source="marketplace_id")
     sync_id = serializers.IntegerField(source="sync_run_id")
     webhook_url = serializers.CharField()
@@ -268,16 +274,6 @@ def _begun(run_id: int | None) -> Response:
     return Response(BegunSync({"sync_id": run_id}).data, status=202)
 
 
-def _read(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    """Give what was sent, checked, with the names that services use."""
-    asked = kind(data=request.data)
-    asked.is_valid(raise_exception=True)
-    given: dict[str, Any] = dict(asked.validated_data)
-    if "credential" in given:
-        given["credential_secret"] = given.pop("credential")
-    return given
-
-
 class Marketplaces(APIView):
     @extend_schema(operation_id="list_marketplaces", responses=MarketplaceList)
     def get(self, request: Request, **_: object) -> Response:
@@ -289,7 +285,7 @@ class Marketplaces(APIView):
     def post(self, request: Request, **_: object) -> Response:
         """Bind a repository, after asking its host for the newest commit, and begin its first sync."""
         made = binding.bind_checked_marketplace(
-            principal=principal_of(request), **_read(NewMarketplace, request)
+            principal=principal_of(request), **read(NewMarketplace, request.data)
         )
         return Response(BoundMarketplace(made).data, status=201)
 
@@ -302,7 +298,7 @@ class CheckRepository(APIView):
         It takes at most a minute. With `Accept: application/x-ndjson` each step is told on a line of its own as it ends,
         and `passed` on the last.
         """
-        begun = checking.begin_check(principal=principal_of(request), **_read(NewMarketplace, request))
+        begun = checking.begin_check(principal=principal_of(request), **read(NewMarketplace, request.data))
         if wants_lines(request.headers.get("Accept", "")):
             return lines_of(begun, lambda step: dict(CheckStep(step).data))
         return Response(CheckedRepository(checking.check(begun)).data)
@@ -320,7 +316,7 @@ class MarketplaceById(APIView):
     )
     def patch(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """Change the settings that are given. Another branch or folder begins a sync."""
-        given = _read(MarketplaceSettings, request)
+        given = read(MarketplaceSettings, request.data)
         begun = changing.change_settings(
             principal=principal_of(request), marketplace_id=marketplace_id, **given
         )
@@ -331,7 +327,7 @@ class CredentialOfMarketplace(APIView):
     @extend_schema(operation_id="replace_credential", request=Credential, responses={202: BegunSync})
     def put(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """Replace the credential, after trying the new one at the host, and begin a sync with it."""
-        given = _read(Credential, request)
+        given = read(Credential, request.data)
         return _begun(
             binding.replace_checked_credential(
                 principal=principal_of(request), marketplace_id=marketplace_id, **given
@@ -346,7 +342,7 @@ class MoveOfMarketplace(APIView):
 
         On another host the stored credential is not sent: give one again.
         """
-        given = _read(NewAddress, request)
+        given = read(NewAddress, request.data)
         return _begun(
             moving.confirm_move(principal=principal_of(request), marketplace_id=marketplace_id, **given)
         )
@@ -356,10 +352,8 @@ class SyncsOfMarketplace(APIView):
     @extend_schema(operation_id="list_syncs", parameters=[Page], responses=SyncRunList)
     def get(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """List the repository's syncs, the newest first, 25 at a time; `before` is the id to go on from."""
-        page = Page(data=request.query_params)
-        page.is_valid(raise_exception=True)
         found = bound.list_runs(
-            principal=principal_of(request), marketplace_id=marketplace_id, **page.validated_data
+            principal=principal_of(request), marketplace_id=marketplace_id, **read(Page, request.query_params)
         )
         return Response(SyncRunList({"syncs": found}).data)
 

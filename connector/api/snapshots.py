@@ -1,6 +1,5 @@
 """A marketplace's snapshots over REST: which there are, and what changed between two of them."""
 
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -10,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connector.api.authentication import principal_of
+from connector.api.fields import read
 from marketplaces.services import comparing, snapshots
 from marketplaces.services.changes import What
 from marketplaces.services.file_diff import Line, Shown
@@ -90,18 +90,14 @@ class OnePlugin(serializers.Serializer[dict[str, object]]):
     plugin = serializers.CharField(required=False, default="", max_length=200, help_text="only this one")
 
 
-def _query(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    asked = kind(data=request.query_params)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
-
-
 class SnapshotsOfMarketplace(APIView):
     @extend_schema(operation_id="list_snapshots", parameters=[SnapshotPage], responses=SnapshotList)
     def get(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """List the marketplace's snapshots, the newest first, 100 at a time; `before` is the number to go on from."""
         found = snapshots.list_snapshots(
-            principal=principal_of(request), marketplace_id=marketplace_id, **_query(SnapshotPage, request)
+            principal=principal_of(request),
+            marketplace_id=marketplace_id,
+            **read(SnapshotPage, request.query_params),
         )
         return Response(SnapshotList({"snapshots": found}).data)
 
@@ -112,6 +108,6 @@ class ChangesBetweenSnapshots(APIView):
         """Give what changed between two snapshots, by plugin and skill and then file by file, within caps."""
         found = comparing.compare_snapshots(
             principal=principal_of(request), marketplace_id=marketplace_id, older=older, newer=newer,
-            **_query(OnePlugin, request),
+            **read(OnePlugin, request.query_params),
         )  # fmt: skip
         return Response(SnapshotChanges(found).data)

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connector.api.authentication import principal_of
+from connector.api.fields import read
 from connector.api.marketplaces import WebhookHealth
 from marketplaces.services import bound, webhook_setup
 
@@ -69,12 +70,11 @@ class SecretOfWebhook(APIView):
     )
     def post(self, request: Request, marketplace_id: UUID, **_: object) -> Response:
         """Give the webhook another secret: a new one, or the signing token that GitLab made."""
-        given = NewWebhookSecret(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = read(NewWebhookSecret, request.data)
         made = webhook_setup.replace_secret(
             principal=principal_of(request),
             marketplace_id=marketplace_id,
-            signing_token_secret=given.validated_data["signing_token"],
-            at_once=given.validated_data["at_once"],
+            signing_token_secret=given["signing_token"],
+            at_once=given["at_once"],
         )
         return Response(WebhookSecret(made).data, status=201)

@@ -39,7 +39,7 @@ class MarketplaceNameRefused(SkillportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Binding:
     """What binding gives back. The webhook's secret is shown here once."""
 
     marketplace_id: uuid.UUID
@@ -74,7 +74,7 @@ def bind_checked_marketplace(
     username: str = "",
     credential_secret: str = "",
     folder: str = "",
-) -> Bound:
+) -> Binding:
     """Bind a repository that answers. Without a `slug` it is named after its address; of `folder` only what is below.
 
     Raises what `check_repository` and `bind_marketplace` raise, and `TooManyAtOnce`.
@@ -131,7 +131,7 @@ def bind_marketplace(
     credential_secret: str = "",
     folder: str = "",
     told: credential_expiry.Told | None = None,
-) -> Bound:
+) -> Binding:
     """Bind the repository at `url` and queue its first sync. `told` is what its provider says of the credential.
 
     Raises `NotAllowed`, `StepUpRequired`, `MarketplaceNameRefused`, `AddressInvalid`, `FolderRefused` or
@@ -170,7 +170,7 @@ def bind_marketplace(
             )
     except IntegrityError:
         raise MarketplaceNameRefused from None
-    return Bound(marketplace.pk, run, webhook_address(marketplace.pk), webhook_secret)
+    return Binding(marketplace.pk, run, webhook_address(marketplace.pk), webhook_secret)
 
 
 def webhook_address(marketplace_id: uuid.UUID) -> str:

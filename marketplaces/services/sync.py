@@ -79,7 +79,8 @@ class _Unexpected(SkillportError):
     code = "unexpected"
     status = 500
     message = (
-        "Something went wrong inside Skillport. The log has the details; it is tried again at the next sync."
+        "Something went wrong inside Skillport, and is tried again at the next sync. If it stays, tell whoever runs "
+        "Skillport: its log has the details, under this sync's number."
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -23,10 +23,9 @@ from tests.cast import Cast, key_of, principal
 from tests.connector.rest import call, code_of
 from tests.half_open import client
 from tests.marketplaces.git.hosts import LISTED, FakeHost, Request, answer
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository
 from tests.waiting import until
 
-NewRepository = Callable[[Files], Repository]
 CHECK = "/acme/api/v1/marketplaces/check"
 
 

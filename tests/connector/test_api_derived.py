@@ -1,6 +1,5 @@
 """A repository without marketplace.json, from its commit to what REST and the pages say of it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import httpx2
@@ -11,10 +10,8 @@ from skillport.principal import Door
 from tests.cast import Cast, key_of
 from tests.connector.rest import call
 from tests.publishing import publish, sync_now
-from tests.repositories import SMALL, Files, Repository, skill
+from tests.repositories import SMALL, NewRepository, skill
 from tests.signing_in import browser_of
-
-NewRepository = Callable[[Files], Repository]
 
 
 def test_its_folders_are_served_and_everybody_is_told_until_there_is_a_manifest(

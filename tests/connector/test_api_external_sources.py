@@ -1,7 +1,6 @@
 """External sources over REST and on their pages, against real hosts and a real worker, from listing to being served."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -9,11 +8,9 @@ import httpx2
 from skillport.principal import Scope
 from tests.cast import Cast, key_of
 from tests.connector.rest import call, code_of
-from tests.repositories import SMALL, Files, Repository, marketplace, skill
+from tests.repositories import SMALL, NewRepository, Repository, marketplace, skill
 from tests.signing_in import browser_of
 from tests.waiting import until
-
-NewRepository = Callable[[Files], Repository]
 
 
 def bound_to(http: httpx2.Client, key: str, there: Repository, repository: NewRepository) -> str:

@@ -1,6 +1,5 @@
 """Marketplaces over REST, against a real git host and a real worker."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -11,10 +10,8 @@ from skillport.demo.git_host import GitHost
 from skillport.principal import Scope, SystemActor
 from tests.cast import Cast, key_of
 from tests.connector.rest import call, code_of
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository
 from tests.waiting import until
-
-NewRepository = Callable[[Files], Repository]
 
 
 def ended(http: httpx2.Client, key: str, marketplace_id: str, sync_id: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Collection: what nothing reaches goes, and everything else stays readable to the last byte."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -28,9 +27,8 @@ from skillport.scoping import within
 from tests.cast import Cast
 from tests.collecting import collect_all, damage, let_time_pass, numbers
 from tests.publishing import publish, sync_now
-from tests.repositories import SMALL, Files, Repository, marketplace, skill
+from tests.repositories import SMALL, Files, NewRepository, Repository, marketplace, skill
 
-NewRepository = Callable[[Files], Repository]
 HELLO = "plugins/tools/skills/hello/SKILL.md"
 OTHER: Files = {**SMALL, HELLO: skill("hello", "Greets people otherwise.")}
 

@@ -1,6 +1,5 @@
 """The hourly task, with a real worker, and what older databases are told about their snapshots."""
 
-from collections.abc import Callable
 from importlib import import_module
 
 from connector import tasks
@@ -12,11 +11,9 @@ from tests.cast import make_cast
 from tests.collecting import let_time_pass, numbers
 from tests.conftest import owner_connection
 from tests.publishing import publish, sync_now
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository
 from tests.running import Running
 from tests.waiting import until
-
-NewRepository = Callable[[Files], Repository]
 
 
 def test_every_organization_is_collected_by_a_task_of_its_own(

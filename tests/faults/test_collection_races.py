@@ -25,9 +25,8 @@ from skillport.scoping import within
 from tests.cast import Cast, make_cast
 from tests.collecting import collect_all, damage, is_whole, let_time_pass
 from tests.publishing import publish, sync_now
-from tests.repositories import Files, Repository, marketplace, plugin, skill
+from tests.repositories import Files, NewRepository, marketplace, plugin, skill
 
-NewRepository = Callable[[Files], Repository]
 ROUNDS = 12
 SKILLS = 4
 

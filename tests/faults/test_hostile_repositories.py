@@ -22,9 +22,8 @@ from tests.marketplaces.git import builder
 from tests.marketplaces.git.builder import write_commit, write_object, write_tree
 from tests.marketplaces.manifest.test_names import HOSTILE as NAMES
 from tests.publishing import findings_of, publish, sync_now
-from tests.repositories import Files, Link, Repository, marketplace, plugin, skill
+from tests.repositories import Files, Link, NewRepository, Repository, marketplace, plugin, skill
 
-NewRepository = Callable[[Files], Repository]
 Attack = Callable[[Repository], str]
 
 MANIFEST = ".claude-plugin/marketplace.json"

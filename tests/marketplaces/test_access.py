@@ -1,7 +1,6 @@
 """Access rules: what they let whom read, at every door that asks."""
 
 import random
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +20,7 @@ from skillport.principal import Door, Principal
 from skillport.scoping import within
 from tests.cast import Cast, key_of
 from tests.publishing import hide, publish
-from tests.repositories import SMALL, Files, Repository, marketplace, plugin, skill
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, Files, NewRepository, marketplace, plugin, skill
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +17,11 @@ from skillport.scoping import within
 from tests.browser import Page
 from tests.cast import Cast, make_cast
 from tests.marketplaces.git.hosts import FakeHost, always
-from tests.repositories import SMALL, Files, Repository, skill
+from tests.repositories import SMALL, NewRepository, skill
 from tests.running import Running
 from tests.signing_in import browser_of, cookie_of
 from tests.waiting import until
 
-NewRepository = Callable[[Files], Repository]
 ROOT = "/acme/settings/marketplaces/"
 
 

@@ -1,6 +1,5 @@
 """Replacing the credential with which a bound repository is read."""
 
-from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,9 +14,7 @@ from skillport.principal import Principal
 from skillport.scoping import within
 from tests.cast import Cast
 from tests.publishing import bind, current_commit, sync_now
-from tests.repositories import SMALL, Files, Repository
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, NewRepository
 
 
 def stored(owner: Principal, marketplace_id: UUID) -> tuple[str, str]:

@@ -1,7 +1,5 @@
 """The catalog as a principal sees it: names, pages, searching."""
 
-from collections.abc import Callable
-
 import pytest
 
 from marketplaces.services import catalog
@@ -9,9 +7,8 @@ from marketplaces.services.catalog import AmbiguousName, BadCursor, SkillNotFoun
 from marketplaces.services.worker import Worker
 from tests.cast import Cast
 from tests.publishing import hide, publish
-from tests.repositories import Files, Repository, marketplace, plugin, skill
+from tests.repositories import Files, NewRepository, marketplace, plugin, skill
 
-NewRepository = Callable[[Files], Repository]
 MANIFEST = ".claude-plugin/marketplace.json"
 
 

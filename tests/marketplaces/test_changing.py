@@ -1,6 +1,5 @@
 """What administrators choose about a bound repository: folder, branch, commit, pause, deletion."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -22,9 +21,8 @@ from skillport.principal import Door, Principal
 from skillport.scoping import within
 from tests.cast import Cast
 from tests.publishing import bind, current_commit, hide, publish, sync_now
-from tests.repositories import SMALL, Files, Repository, skill
+from tests.repositories import SMALL, NewRepository, Repository, skill
 
-NewRepository = Callable[[Files], Repository]
 MORE = {**SMALL, "plugins/tools/skills/third/SKILL.md": skill("third")}
 
 

@@ -1,6 +1,5 @@
 """What changed between two snapshots, file by file: as a service, as a page and over REST."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,10 +18,9 @@ from skillport.principal import Door, Principal
 from skillport.scoping import within
 from tests.cast import Cast, key_of
 from tests.publishing import publish, sync_now
-from tests.repositories import SMALL, Files, Repository, marketplace, plugin, skill
+from tests.repositories import SMALL, Files, NewRepository, marketplace, plugin, skill
 from tests.signing_in import browser_of
 
-NewRepository = Callable[[Files], Repository]
 HELLO = "plugins/tools/skills/hello"
 CHANGED: Files = {
     **{path: content for path, content in SMALL.items() if "skills/secret" not in path},

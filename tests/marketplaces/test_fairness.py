@@ -1,7 +1,6 @@
 """Syncs of many organizations: each has two under way at most, and they take turns."""
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,9 +15,7 @@ from skillport.principal import Principal
 from skillport.scoping import within
 from tests.cast import Cast, make_cast
 from tests.publishing import bind
-from tests.repositories import SMALL, Files, Repository
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, NewRepository, Repository
 
 
 def bind_many(owner: Principal, repository: Repository, count: int) -> list[int]:

@@ -1,16 +1,12 @@
 """What a worker keeps on its disk of repositories that are not bound any more."""
 
-from collections.abc import Callable
-
 from marketplaces.models import Marketplace
 from marketplaces.services.gone_copies import forget_gone_copies
 from marketplaces.services.worker import Worker
 from skillport.scoping import within
 from tests.cast import Cast
 from tests.publishing import publish
-from tests.repositories import SMALL, Files, Repository
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, NewRepository
 
 
 def test_the_copy_of_a_marketplace_goes_with_it_and_no_other_does(

@@ -1,6 +1,5 @@
 """What a run keeps of itself: its commit, what it changed, how long it took, and what it cost."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from django.utils import timezone
@@ -11,9 +10,7 @@ from marketplaces.services.worker import Worker
 from skillport.principal import Principal
 from tests.cast import Cast
 from tests.publishing import bind, publish, sync_now
-from tests.repositories import SMALL, Files, Repository, marketplace, plugin, skill
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, Files, NewRepository, marketplace, plugin, skill
 
 
 def newest(owner: Principal, marketplace_id: object) -> Run:

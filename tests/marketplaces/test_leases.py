@@ -1,6 +1,5 @@
 """One worker per marketplace, and no harm from one that was thought dead."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -16,11 +15,9 @@ from marketplaces.services.worker import Worker
 from skillport.scoping import within
 from tests.cast import Cast, make_cast
 from tests.publishing import bind, sync_now
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository
 from tests.running import Running
 from tests.waiting import until
-
-NewRepository = Callable[[Files], Repository]
 
 
 @pytest.fixture

@@ -12,9 +12,7 @@ from marketplaces.services.old_runs import forget_old_runs
 from skillport.scoping import within
 from tests.cast import Cast
 from tests.publishing import bind
-from tests.repositories import SMALL, Files, Repository
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, NewRepository
 
 
 @pytest.fixture

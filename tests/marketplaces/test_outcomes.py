@@ -1,6 +1,5 @@
 """What the end of a sync means for the next one: pauses that grow, errors that wait for people, commits left alone."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,9 +22,8 @@ from skillport.outbound import HostUnreachable
 from skillport.scoping import within
 from tests.cast import Cast
 from tests.publishing import bind, current_commit, publish, sync_now
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository
 
-NewRepository = Callable[[Files], Repository]
 BROKEN = {**SMALL, ".claude-plugin/marketplace.json": "{"}
 
 

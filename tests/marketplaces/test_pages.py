@@ -1,7 +1,5 @@
 """The catalog as a page, and founding an organization."""
 
-from collections.abc import Callable
-
 import pytest
 from django.conf import settings
 
@@ -12,10 +10,8 @@ from skillport.organizations.models import Kind, Membership, Organization, SignI
 from skillport.scoping import within
 from tests.cast import Cast, make_cast
 from tests.publishing import hide, publish
-from tests.repositories import Files, Repository, marketplace, plugin, skill
+from tests.repositories import NewRepository, marketplace, plugin, skill
 from tests.signing_in import browser, browser_of, cookie_of
-
-NewRepository = Callable[[Files], Repository]
 
 
 @pytest.fixture

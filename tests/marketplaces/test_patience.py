@@ -1,6 +1,5 @@
 """Which addresses wait beside the others: exactly those that ask a git host."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,9 +8,7 @@ from marketplaces.patience import asks_a_git_host
 from marketplaces.services.asking import TooManyAtOnce, a_place
 from marketplaces.services.binding import bind_checked_marketplace
 from tests.cast import Cast
-from tests.repositories import SMALL, Files, Repository
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, NewRepository
 
 ONE = "/acme/settings/marketplaces/0b6f0a3e-8a5b-4c43-9d8e-1f6a7b0c2d3e"
 KEY = "/acme/api/v1/marketplaces/0b6f0a3e-8a5b-4c43-9d8e-1f6a7b0c2d3e"

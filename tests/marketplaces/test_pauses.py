@@ -1,6 +1,5 @@
 """A git host asks for a pause, a run loses its lease, a marketplace vanishes: what the queue makes of it."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -20,9 +19,7 @@ from skillport.scoping import within
 from tests.cast import Cast
 from tests.marketplaces.git.hosts import FakeHost, always
 from tests.publishing import bind
-from tests.repositories import SMALL, Files, Repository
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, NewRepository
 
 
 def wish(cast: Cast, marketplace_id: UUID, trigger: Trigger) -> int:

@@ -1,6 +1,5 @@
 """Watching a sync over a websocket, on the real server."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -16,12 +15,10 @@ from skillport.scoping import within
 from tests.away import database_away
 from tests.cast import Cast, key_of, make_cast
 from tests.publishing import bind
-from tests.repositories import SMALL, Files, Repository, skill
+from tests.repositories import SMALL, NewRepository, skill
 from tests.running import Running
 from tests.skillport.organizations.moments import NOON
 from tests.watching import frame, present_state
-
-NewRepository = Callable[[Files], Repository]
 
 
 def watch(slug: str, key: str) -> ClientConnection:

@@ -1,7 +1,6 @@
 """What an organization may store and bind: a clear refusal, before anything is stored, and the old snapshot stays."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,9 +18,8 @@ from skillport.principal import SystemActor
 from skillport.scoping import within
 from tests.cast import Cast, make_cast
 from tests.publishing import bind, publish, sync_now
-from tests.repositories import SMALL, Executable, Files, Repository
+from tests.repositories import SMALL, Executable, NewRepository
 
-NewRepository = Callable[[Files], Repository]
 DOT = b"\x89PNG\r\n\x1a\n\x00\x00binary"
 LARGE = "plugins/tools/skills/hello/assets/large.bin"
 

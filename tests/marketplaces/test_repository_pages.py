@@ -1,7 +1,6 @@
 """The pages on which an administrator binds a repository and sees what its syncs did."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,12 +17,11 @@ from skillport.scoping import within
 from tests.away import database_away
 from tests.browser import Page
 from tests.cast import Cast, make_cast
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository
 from tests.running import Running
 from tests.signing_in import browser_of, cookie_of
 from tests.waiting import until
 
-NewRepository = Callable[[Files], Repository]
 ROOT = "/acme/settings/marketplaces/"
 SETTINGS = {"branch": "", "folder": "", "poll_seconds": 600, "keep_days": 30}
 

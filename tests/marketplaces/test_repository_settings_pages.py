@@ -1,6 +1,5 @@
 """The pages on which an administrator chooses what a bound repository serves."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -15,10 +14,9 @@ from skillport.principal import Door
 from tests.cast import Cast
 from tests.marketplaces.test_repository_pages import said
 from tests.publishing import publish, sync_now
-from tests.repositories import SMALL, Files, Repository, skill
+from tests.repositories import SMALL, NewRepository, Repository, skill
 from tests.signing_in import browser_of
 
-NewRepository = Callable[[Files], Repository]
 MORE = {**SMALL, "plugins/tools/skills/third/SKILL.md": skill("third")}
 
 

@@ -16,9 +16,7 @@ from skillport.scoping import within
 from tests.cast import Cast
 from tests.marketplaces.git.builder import write_delta_bomb
 from tests.publishing import bind, current_commit, findings_of, publish, sync_now
-from tests.repositories import SMALL, Files, Link, Repository, marketplace, plugin, skill
-
-NewRepository = Callable[[Files], Repository]
+from tests.repositories import SMALL, Files, Link, NewRepository, marketplace, plugin, skill
 
 
 def names(who: Principal) -> list[str]:

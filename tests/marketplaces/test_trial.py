@@ -1,7 +1,7 @@
 """The dry run of a first sync, against hosts that answer as they are told and against a real one."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,8 @@ from marketplaces.manifest.limits import DEFAULT
 from marketplaces.services.trial import Step, StepName, StepState, Trial
 from skillport.outbound import Origin
 from tests.marketplaces.git.hosts import LISTED, Answers, FakeHost, Request, always, answer
-from tests.repositories import SMALL, Files, Repository, marketplace, skill
+from tests.repositories import SMALL, NewRepository, marketplace, skill
 
-NewRepository = Callable[[Files], Repository]
 SECRET = "a-token-that-nobody-may-see"
 
 

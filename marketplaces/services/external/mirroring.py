@@ -80,7 +80,10 @@ class TooManyMirroredFiles(SkillportError):
 class _Unexpected(SkillportError):
     code = "unexpected"
     status = 500
-    message = "Something went wrong inside Skillport. The log has the details; it is tried again by itself."
+    message = (
+        "Something went wrong inside Skillport, and is tried again by itself. If it stays, tell whoever runs Skillport: "
+        "its log has the details."
+    )
 
 
 class _WorkersLost(SkillportError):

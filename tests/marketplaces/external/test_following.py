@@ -21,9 +21,8 @@ from tests.cast import Cast
 from tests.marketplaces.external.conftest import Elsewhere, MirrorAll, change, queued, source_of
 from tests.marketplaces.external.test_mirroring import FAR, far, listing, names
 from tests.publishing import bind, findings_of, sync_now
-from tests.repositories import Files, Repository, skill
+from tests.repositories import NewRepository, Repository, skill
 
-NewRepository = Callable[[Files], Repository]
 Served = Callable[..., tuple[Any, Repository]]
 
 

@@ -27,9 +27,8 @@ from tests.marketplaces.external.conftest import Elsewhere, MirrorAll, change, q
 from tests.marketplaces.external.test_mirroring import FAR, far, listing
 from tests.marketplaces.git.hosts import FakeHost, always
 from tests.publishing import bind, sync_now
-from tests.repositories import Files, Repository
+from tests.repositories import NewRepository
 
-NewRepository = Callable[[Files], Repository]
 Listed = Callable[..., UUID]
 
 

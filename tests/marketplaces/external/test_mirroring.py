@@ -1,7 +1,6 @@
 """Plugins that are kept in other repositories: absent with a reason until they are mirrored, then served like others."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -14,9 +13,8 @@ from skillport.scoping import within
 from tests.cast import Cast
 from tests.marketplaces.external.conftest import Elsewhere, MirrorAll, queued, snapshots, source_of
 from tests.publishing import bind, findings_of, hide, publish, sync_now
-from tests.repositories import SMALL, Executable, Files, Repository, marketplace, skill
+from tests.repositories import SMALL, Executable, Files, NewRepository, Repository, marketplace, skill
 
-NewRepository = Callable[[Files], Repository]
 FAR: Files = {
     ".claude-plugin/plugin.json": json.dumps({"name": "far", "version": "2.0.0"}),
     "skills/reach/SKILL.md": skill("reach", "Reaches far."),

@@ -1,6 +1,5 @@
 """When a credential ends: asked at binding, at replacement and daily, shown, and told ahead by mail."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,10 +16,9 @@ from skillport.principal import Role, SystemActor
 from skillport.scoping import within
 from tests.cast import Cast
 from tests.marketplaces.providers.fake_hosts import FakeGitHub, FakeGitLab, FakeHost, Token
-from tests.repositories import SMALL, Files, Repository
+from tests.repositories import SMALL, NewRepository, Repository
 
 ENDS = datetime(2027, 3, 31, 9, 30, tzinfo=UTC)
-NewRepository = Callable[[Files], Repository]
 
 
 def bind(cast: Cast, host: FakeHost, repository: Repository) -> Marketplace:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from connector.install import collecting
+from connector.install import collecting, install_tokens
 from marketplaces.services import old_runs
 from skillport.organizations.models import Organization
 
@@ -25,3 +25,4 @@ def collect_organization(*, organization_id: str, **_: object) -> None:
     if Organization.objects.filter(pk=UUID(organization_id), closed_at=None).exists():
         collecting.collect(UUID(organization_id))
         old_runs.forget_old_runs(UUID(organization_id))
+        install_tokens.forget_old_tokens(UUID(organization_id))

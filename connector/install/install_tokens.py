@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -22,6 +23,7 @@ from skillport.principal import Door, OrganizationRef, Principal, Role, Scope
 from skillport.scoping import across_organizations, within
 
 LIFETIME_SECONDS: Final = 300
+KEPT: Final = timedelta(days=30)  # beyond its end, so that whoever comes late still hears whether it was used
 
 
 class InstallTokenUnknown(SkillportError):
@@ -135,6 +137,13 @@ def _command(secret: str, digest: str) -> str:
     """
     script = shlex.quote(f"{settings.SITE_URL}/install.sh")
     return f"curl -fsSL {script} | SKILLPORT_TOKEN={shlex.quote(secret)} bash -s -- --digest {digest[: len('sha256:') + 16]}"
+
+
+def forget_old_tokens(organization_id: UUID) -> int:
+    """Forget the tokens that ended long ago, and give how many; what became of them is in the audit log."""
+    with within(organization_id):
+        ended = InstallToken.objects.for_organization(organization_id).filter(expires_at__lt=Now() - KEPT)
+        return ended.delete()[0]
 
 
 def _refusal(digest: bytes) -> SkillportError:

@@ -33,7 +33,7 @@ from marketplaces.services import leases, moving, outcomes, queue
 from marketplaces.services.caps import LIMITS, MAX_ATTEMPTS, MAX_BYTES, MAX_ENTRIES
 from marketplaces.services.external import queue as external
 from marketplaces.services.external.known import is_up_to_date
-from marketplaces.services.external.mirrors import Mirrors
+from marketplaces.services.external.mirrors import MirrorReplaced, Mirrors
 from marketplaces.services.leases import Lease, LeaseLost
 from marketplaces.services.publishing import publish
 from marketplaces.services.storing import Stored, store_blobs
@@ -63,7 +63,7 @@ def run(*, organization_id: UUID, sync_run_id: int, worker: Worker) -> None:
                 _fail(lease, _WorkersLost(), ends_workers=True)
         except LeaseLost:
             logger.info("Another worker took over", extra={"sync_run": sync_run_id})
-        except GitStopped:
+        except (GitStopped, MirrorReplaced):
             leases.give_back(lease)
         except SkillportError as error:
             logger.info("Sync failed", extra={"sync_run": sync_run_id, "code": error.code})

@@ -2,12 +2,16 @@
 
 from importlib import import_module
 
+from django.db.models.functions import Now
+
 from connector import tasks
+from connector.install.install_tokens import KEPT, issue_install_token
+from connector.models import InstallToken
 from marketplaces.models import Snapshot
 from marketplaces.services.worker import Worker
 from skillport.organizations.models import Organization
 from skillport.scoping import within
-from tests.cast import make_cast
+from tests.cast import Cast, make_cast
 from tests.collecting import let_time_pass, numbers
 from tests.conftest import owner_connection
 from tests.publishing import publish, sync_now
@@ -26,9 +30,19 @@ def test_every_organization_is_collected_by_a_task_of_its_own(
         repository.commit({**SMALL, "plugins/tools/skills/hello/notes.md": "new\n"})
         sync_now(owner, marketplace_id, worker)
         let_time_pass(owner.organization)
+    issue_install_token(principal=cast.bob, name="hello")
+    with within(cast.acme):
+        tokens = InstallToken.objects.for_organization(cast.acme)
+        tokens.update(expires_at=Now() - 2 * KEPT)
     Organization.objects.create(slug="closed", name="", closed_at="2026-01-01T00:00:00Z")
     tasks.collect_organizations()
     until(lambda: numbers(cast.acme) == numbers(cast.globex) == [2])
+    until(lambda: not _tokens_of(cast))
+
+
+def _tokens_of(cast: Cast) -> int:
+    with within(cast.acme):
+        return InstallToken.objects.for_organization(cast.acme).count()
 
 
 def test_of_older_snapshots_each_counts_as_served_until_the_next(

@@ -51,6 +51,25 @@ def age(cast: Cast, seconds: int, field: str) -> None:
         InstallToken.objects.for_organization(cast.acme).update(**{field: Now() - timedelta(seconds=seconds)})
 
 
+def test_tokens_are_forgotten_a_month_after_their_end_and_until_then_tell_what_became_of_them(
+    published: Cast,
+) -> None:
+    used = issue(published)
+    redeem_install_token(secret=used)
+    age(published, 29 * 86_400, "expires_at")
+    issue(published)
+    assert install_tokens.forget_old_tokens(published.acme.pk) == 0
+    with pytest.raises(InstallTokenSpent):
+        redeem_install_token(secret=used)
+    age(published, 31 * 86_400, "expires_at")
+    fresh = issue(published)
+    assert install_tokens.forget_old_tokens(published.globex.pk) == 0, "those of others are not touched"
+    assert install_tokens.forget_old_tokens(published.acme.pk) == 2
+    with pytest.raises(InstallTokenUnknown):
+        redeem_install_token(secret=used)
+    assert redeem_install_token(secret=fresh).skill == "hello"
+
+
 def test_a_token_works_exactly_once(published: Cast) -> None:
     secret = issue(published)
     assert redeem_install_token(secret=secret).skill == "hello"

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-from marketplaces.git.errors import FetchFailed
 from marketplaces.git.tree import TreeEntry
 from marketplaces.manifest.external import External, Mirror, MirrorState
 from marketplaces.manifest.repository import Repository
@@ -24,6 +23,10 @@ MOST_FILES: Final = (
 )
 
 Key = tuple[str, str, str]  # url, ref, sha
+
+
+class MirrorReplaced(Exception):
+    """A mirror was made anew while it was read from. Whoever reads begins again, with the new one."""
 
 
 class Mirrors:
@@ -98,5 +101,5 @@ class Mirrors:
             rows = Blob.objects.for_organization(self._organization_id).filter(pk=self._blobs[git_id])
             content = rows.values_list("content", flat=True).first()
         if content is None:
-            raise FetchFailed  # the mirror was made anew in the meantime; the next sync reads that one
+            raise MirrorReplaced
         return bytes(content)

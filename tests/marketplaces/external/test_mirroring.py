@@ -1,12 +1,14 @@
 """Plugins that are kept in other repositories: absent with a reason until they are mirrored, then served like others."""
 
 import json
+from itertools import count
 
 import pytest
 
-from marketplaces.models import PluginListing, SkillListing
-from marketplaces.services import catalog
+from marketplaces.models import PluginListing, SkillListing, SyncRun, Trigger
+from marketplaces.services import catalog, queue, sync
 from marketplaces.services.external import hosts
+from marketplaces.services.external.mirrors import MirrorReplaced, Mirrors
 from marketplaces.services.worker import Worker
 from skillport.principal import Principal
 from skillport.scoping import within
@@ -33,6 +35,12 @@ def far(repository: Repository, name: str = "far", **more: object) -> dict[str, 
 
 def names(who: Principal) -> list[str]:
     return [one.name for one in catalog.list_skills(principal=who).skills]
+
+
+def state_of(owner: Principal, run_id: int) -> tuple[str, int]:
+    with within(owner.organization):
+        run = SyncRun.objects.for_organization(owner.organization).get(pk=run_id)
+        return run.state, run.attempts
 
 
 def test_a_plugin_elsewhere_is_absent_with_a_reason_until_it_is_mirrored_and_then_served_whole(
@@ -82,6 +90,34 @@ def test_a_mirror_that_is_there_is_not_planned_again_and_again(
         assert mirror_all(cast.alice) == 1, "its default branch is asked for each time"
         assert queued(cast.alice) == []
     assert snapshots(cast.alice) == 2
+
+
+def test_a_mirror_that_is_made_anew_while_a_sync_reads_it_is_read_anew(
+    cast: Cast, new_repository: NewRepository, worker: Worker, elsewhere: Elsewhere, mirror_all: MirrorAll,
+    monkeypatch: pytest.MonkeyPatch, no_other_worker: None,
+) -> None:  # fmt: skip
+    there = elsewhere.public(FAR)
+    repository = new_repository(listing(far(there)))
+    marketplace_id = bind(cast.alice, repository)
+    hosts.allow_hosts(principal=cast.alice, marketplace_id=marketplace_id, hosts=[elsewhere.name])
+    sync_now(cast.alice, marketplace_id, worker)
+    mirror_all(cast.alice)
+    read, times = Mirrors._read, count(1)
+
+    def gone_the_first_time(mirrors: Mirrors, git_id: str) -> bytes:
+        if next(times) == 1:
+            raise MirrorReplaced
+        return read(mirrors, git_id)
+
+    monkeypatch.setattr(Mirrors, "_read", gone_the_first_time)
+    run_id = queue.request_sync(
+        organization=cast.acme, marketplace_id=marketplace_id, trigger=Trigger.MANUAL, actor=cast.alice
+    )
+    sync.run(organization_id=cast.acme.pk, sync_run_id=run_id, worker=worker)
+    assert state_of(cast.alice, run_id) == ("queued", 0), "it waits as before, and no attempt is counted"
+    sync.run(organization_id=cast.acme.pk, sync_run_id=run_id, worker=worker)
+    assert state_of(cast.alice, run_id) == ("succeeded", 1)
+    assert "reach" in names(cast.bob)
 
 
 def test_another_host_is_not_asked_before_it_is_allowed(

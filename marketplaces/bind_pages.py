@@ -47,12 +47,12 @@ def bind(request: HttpRequest, principal: Principal) -> HttpResponse:
     if form.is_valid():
         with refusals_in(form):
             if "checked" not in request.POST:
-                report = checking.check(checking.begin_check(principal=principal, **form.cleaned_data))
+                report = checking.check(checking.begin_check(principal=principal, **form.given))
                 steps = report.steps
                 if not report.passed:
                     _tell(form, steps[-1])
                     return _form(request, principal, form, steps)
-            made = binding.bind_checked_marketplace(principal=principal, **form.cleaned_data)
+            made = binding.bind_checked_marketplace(principal=principal, **form.given)
             return show_settings(
                 request, principal, "marketplaces/repository_bound.html", at=_AT,
                 heading="The repository answers", made=made, lines=_lines(principal, steps) if steps else [],
@@ -71,7 +71,7 @@ def check(request: HttpRequest, principal: Principal) -> HttpResponseBase:
     steps: tuple[Step, ...] = ()
     if form.is_valid():
         with refusals_in(form):
-            begun = checking.begin_check(principal=principal, **form.cleaned_data)
+            begun = checking.begin_check(principal=principal, **form.given)
             if wants_lines(request.headers.get("Accept", "")):
                 return lines_of(begun, lambda step: _line(principal, step.name, step))
             report = checking.check(begun)
@@ -95,7 +95,7 @@ def moved(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> H
         form.fields["credential_secret"].help_text = "Empty keeps the one that is stored."
     if form.is_valid():
         with refusals_in(form):
-            moving.confirm_move(principal=principal, marketplace_id=marketplace_id, **form.cleaned_data)
+            moving.confirm_move(principal=principal, marketplace_id=marketplace_id, **form.given)
             said = "The repository answers at its new address. A sync from there is on its way."
             return done(
                 request, said, reverse("repository", args=[principal.organization.slug, marketplace_id])

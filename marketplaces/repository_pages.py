@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from marketplaces.services import binding, bound
+from marketplaces.services.credentials import Credential
 from marketplaces.services.folders import LONGEST_FOLDER
 from marketplaces.services.storage import get_storage
 from skillport.organizations.doors import member_page, needs
@@ -37,6 +38,12 @@ class CredentialForm(forms.Form):
         widget=forms.TextInput(_PLAIN),
         help_text="Only for hosts that want a certain one beside the token, as Bitbucket does.",
     )
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Give what was entered, with the names that services use."""
+        given = dict(self.cleaned_data)
+        return {"credential": Credential(given.pop("credential_secret"), given.pop("username")), **given}
 
 
 class RepositoryForm(CredentialForm):
@@ -120,7 +127,7 @@ def credential(request: HttpRequest, principal: Principal, marketplace_id: UUID)
     if form.is_valid():
         with refusals_in(form, "credential_secret"):
             binding.replace_checked_credential(
-                principal=principal, marketplace_id=marketplace_id, **form.cleaned_data
+                principal=principal, marketplace_id=marketplace_id, **form.given
             )
             said = "The host accepts it. A sync with it is on its way."
             return done(request, said, address_of(principal, "repository", marketplace_id))

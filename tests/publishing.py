@@ -7,6 +7,7 @@ from marketplaces.models import Effect, Marketplace, Skill, SyncFinding, SyncRun
 from marketplaces.services import access, queue, sync
 from marketplaces.services.access import What, Who
 from marketplaces.services.binding import bind_marketplace
+from marketplaces.services.credentials import Credential
 from marketplaces.services.worker import Worker
 from skillport.principal import Principal
 from skillport.scoping import within
@@ -16,7 +17,7 @@ from tests.waiting import until
 
 def bind(owner: Principal, repository: Repository, slug: str = "skills", **more: Any) -> UUID:
     """Bind the repository, with its token unless another credential is given; nothing is synced yet."""
-    given = {"credential_secret": repository.token, **more}
+    given = {"credential": Credential(repository.token), **more}
     return bind_marketplace(principal=owner, slug=slug, url=repository.url, **given).marketplace_id
 
 

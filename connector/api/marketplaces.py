@@ -1,5 +1,6 @@
 """Marketplaces over REST: bind repositories, see where they stand, begin syncs. A credential goes in and never comes out."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http.response import HttpResponseBase
@@ -13,7 +14,7 @@ from connector.api.authentication import principal_of
 from connector.api.fields import read
 from marketplaces.check_streams import lines_of, wants_lines
 from marketplaces.models import RunState, Trigger
-from marketplaces.services import binding, bound, changes, changing, checking, moving
+from marketplaces.services import binding, bound, changes, changing, checking, credentials, moving
 from marketplaces.services.checking import Report
 from marketplaces.services.trial import Step, StepName, StepState
 
@@ -173,8 +174,12 @@ class Credential(serializers.Serializer[dict[str, object]]):
         max_length=2000,
         write_only=True,
         trim_whitespace=True,
-        source="credential_secret",
     )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Give the parts of the credential as the one value that services take."""
+        credential = credentials.Credential(given.pop("credential"), given.pop("username"))
+        return {**given, "credential": credential}
 
 
 class Repository(Credential):

@@ -11,15 +11,15 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from marketplaces.git.addresses import checked_address
-from marketplaces.git.head import Head, Remote, ask_head
+from marketplaces.git.head import Head, ask_head
 from marketplaces.manifest.names import SLUG
 from marketplaces.models import Marketplace, Trigger, Webhook
 from marketplaces.providers.secrets import new_secret
-from marketplaces.services import credential_expiry, quotas
+from marketplaces.services import credential_expiry, credentials, quotas
 from marketplaces.services.asking import a_place
+from marketplaces.services.credentials import NO_CREDENTIAL, Credential
 from marketplaces.services.folders import checked_folder
 from marketplaces.services.queue import request_sync, request_sync_unless_stopped
-from skillport import tokens
 from skillport.audit import log as audit
 from skillport.audit.actions import Action
 from skillport.errors import NotFound, SkillportError
@@ -49,7 +49,7 @@ class Binding:
 
 
 def check_repository(
-    *, principal: Principal, url: str, branch: str = "", username: str = "", credential_secret: str = ""
+    *, principal: Principal, url: str, branch: str = "", credential: Credential = NO_CREDENTIAL
 ) -> Head:
     """Ask the host for the newest commit, in one request of at most 20 seconds; nothing is saved.
 
@@ -59,7 +59,7 @@ def check_repository(
     require(principal, Permission.MARKETPLACES_MANAGE)
     require_step_up(principal, now=timezone.now())
     return ask_head(
-        Remote(checked_address(url), username, credential_secret),
+        credential.remote(checked_address(url)),
         branch,
         Outbound(settings.OUTBOUND_ALLOWED_ORIGINS),
     )
@@ -71,8 +71,7 @@ def bind_checked_marketplace(
     slug: str,
     url: str,
     branch: str = "",
-    username: str = "",
-    credential_secret: str = "",
+    credential: Credential = NO_CREDENTIAL,
     folder: str = "",
 ) -> Binding:
     """Bind a repository that answers. Without a `slug` it is named after its address; of `folder` only what is below.
@@ -84,21 +83,14 @@ def bind_checked_marketplace(
         quotas.require_room_for_marketplace(principal.organization_id)  # before its host is asked in vain
     folder = checked_folder(folder)
     with a_place(principal.organization_id):
-        head = check_repository(
-            principal=principal,
-            url=url,
-            branch=branch,
-            username=username,
-            credential_secret=credential_secret,
-        )
-        told = credential_expiry.ask(url=head.url, credential_secret=credential_secret)
+        head = check_repository(principal=principal, url=url, branch=branch, credential=credential)
+        told = credential_expiry.ask(url=head.url, credential=credential)
     return bind_marketplace(
         principal=principal,
         slug=slug_for(principal, head.url, slug),
         url=head.url,
         branch=branch,
-        username=username,
-        credential_secret=credential_secret,
+        credential=credential,
         folder=folder,
         told=told,
     )
@@ -127,8 +119,7 @@ def bind_marketplace(
     slug: str,
     url: str,
     branch: str = "",
-    username: str = "",
-    credential_secret: str = "",
+    credential: Credential = NO_CREDENTIAL,
     folder: str = "",
     told: credential_expiry.Told | None = None,
 ) -> Binding:
@@ -149,10 +140,8 @@ def bind_marketplace(
         url=url,
         branch=branch,
         folder=checked_folder(folder),
-        username=username,
-        credential_last_four=tokens.last_four(credential_secret),
     )
-    marketplace.credential.put(credential_secret)
+    credentials.put(marketplace, credential)
     marketplace.webhook_secret.put(webhook_secret)
     if told is not None:
         credential_expiry.note(marketplace, told, timezone.now())
@@ -182,8 +171,7 @@ def replace_credential(
     *,
     principal: Principal,
     marketplace_id: uuid.UUID,
-    credential_secret: str,
-    username: str = "",
+    credential: Credential,
     told: credential_expiry.Told | None = None,
 ) -> int | None:
     """Let the marketplace be read with another credential from now on, and queue a sync with it. Gives the run's id.
@@ -199,13 +187,11 @@ def replace_credential(
         marketplace = own.select_for_update().first()
         if marketplace is None:
             raise NotFound
-        marketplace.username = username
-        marketplace.credential.put(credential_secret)
-        marketplace.credential_last_four = tokens.last_four(credential_secret)
+        changed = credentials.put(marketplace, credential)
         # Of a credential that nobody has asked about, nothing is known: the daily look asks.
         asked_at = timezone.now() if told is not None else None
-        more = credential_expiry.note(marketplace, told or credential_expiry.Told(), asked_at)
-        marketplace.save(update_fields=["username", "credential", "credential_last_four", *more])
+        changed += credential_expiry.note(marketplace, told or credential_expiry.Told(), asked_at)
+        marketplace.save(update_fields=changed)
         audit.record(Action.MARKETPLACE_CREDENTIAL_REPLACED, actor=principal, target=marketplace)
         return request_sync_unless_stopped(
             organization=principal.organization, marketplace_id=marketplace.pk, actor=principal
@@ -213,7 +199,7 @@ def replace_credential(
 
 
 def replace_checked_credential(
-    *, principal: Principal, marketplace_id: uuid.UUID, credential_secret: str, username: str = ""
+    *, principal: Principal, marketplace_id: uuid.UUID, credential: Credential
 ) -> int | None:
     """Replace the credential by one that the host has accepted. Gives the id of the sync that it begins, if one may.
 
@@ -221,19 +207,12 @@ def replace_checked_credential(
     """
     url, branch = _address(principal, marketplace_id)
     with a_place(principal.organization_id):
-        check_repository(
-            principal=principal,
-            url=url,
-            branch=branch,
-            username=username,
-            credential_secret=credential_secret,
-        )
-        told = credential_expiry.ask(url=url, credential_secret=credential_secret)
+        check_repository(principal=principal, url=url, branch=branch, credential=credential)
+        told = credential_expiry.ask(url=url, credential=credential)
     return replace_credential(
         principal=principal,
         marketplace_id=marketplace_id,
-        credential_secret=credential_secret,
-        username=username,
+        credential=credential,
         told=told,
     )
 

@@ -21,11 +21,11 @@ from django.utils import timezone
 
 from marketplaces.git.addresses import checked_address
 from marketplaces.git.bounded import BoundedOutbound
-from marketplaces.git.head import Remote
 from marketplaces.git.processes import Processes
 from marketplaces.git.program import GitProgram
 from marketplaces.services.binding import slug_for
 from marketplaces.services.caps import LIMITS, MAX_BYTES, MAX_ENTRIES
+from marketplaces.services.credentials import NO_CREDENTIAL, Credential
 from marketplaces.services.folders import checked_folder
 from marketplaces.services.trial import Step, StepName, StepState, Trial
 from skillport.errors import InternalError, SkillportError
@@ -59,13 +59,13 @@ class Check:
     """One check: iterate over it once, in whatever thread, for its steps as they end."""
 
     def __init__(
-        self, principal: Principal, url: str, branch: str, slug: str, remote: Remote, folder: str
+        self, principal: Principal, url: str, branch: str, slug: str, credential: Credential, folder: str
     ) -> None:
         self._principal = principal
         self._url = url
         self._branch = branch
         self._slug = slug
-        self._remote = remote
+        self._credential = credential
         self._folder = folder
         self._stopping = threading.Event()
         self._processes: Processes | None = None
@@ -95,12 +95,11 @@ class Check:
             said = error.message
             yield Step(StepName.ADDRESS, StepState.FAILED, said, code=error.code, error=error)
             return
-        remote = Remote(url, self._remote.username, self._remote.credential)
         ends_at = time.monotonic() + DEADLINE_SECONDS
         with tempfile.TemporaryDirectory(prefix="skillport-check-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             trial = Trial(
-                remote=remote,
+                remote=self._credential.remote(url),
                 branch=self._branch,
                 own_name=self._slug,
                 below=self._folder,
@@ -139,8 +138,7 @@ def begin_check(
     url: str,
     branch: str = "",
     slug: str = "",
-    username: str = "",
-    credential_secret: str = "",
+    credential: Credential = NO_CREDENTIAL,
     folder: str = "",
 ) -> Check:
     """Let `principal` check a repository, or a folder of it; what comes of it is in the steps.
@@ -155,7 +153,7 @@ def begin_check(
         raise CheckUnderWay
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()  # nobody should wait for it while we wait for a host
-    return Check(principal, url, branch, own_name, Remote(url, username, credential_secret), folder)
+    return Check(principal, url, branch, own_name, credential, folder)
 
 
 def check(check: Check) -> Report:

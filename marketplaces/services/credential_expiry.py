@@ -19,6 +19,8 @@ from django.db.models import Q
 from marketplaces.models import Marketplace
 from marketplaces.providers.api import Access, Kind
 from marketplaces.providers.detection import detect, provider_of
+from marketplaces.services import credentials
+from marketplaces.services.credentials import Credential
 from skillport.errors import SkillportError
 from skillport.organizations import mail
 from skillport.organizations.models import Membership
@@ -42,7 +44,7 @@ class Told:
     known: bool = False
 
 
-def ask(*, url: str, credential_secret: str, provider: Kind = Kind.NOT_ASKED) -> Told:
+def ask(*, url: str, credential: Credential, provider: Kind = Kind.NOT_ASKED) -> Told:
     """Ask whose host it is, unless that is known, and when the credential ends. A host that does not say is no error."""
     outbound = Outbound(settings.OUTBOUND_ALLOWED_ORIGINS)
     try:
@@ -50,10 +52,10 @@ def ask(*, url: str, credential_secret: str, provider: Kind = Kind.NOT_ASKED) ->
     except SkillportError:
         return Told()
     speaks = provider_of(kind)
-    if speaks is None or not credential_secret or not credential_secret.isascii():
+    if speaks is None or not credential.secret or not credential.secret.isascii():
         return Told(kind)  # providers' own tokens are ASCII, and a header can hold nothing else
     try:
-        return Told(kind, speaks.expires_at(Access(url, credential_secret, outbound)), known=True)
+        return Told(kind, speaks.expires_at(Access(url, credential.secret, outbound)), known=True)
     except SkillportError as error:
         logger.info("A provider did not tell when a credential ends", extra={"code": error.code})
         return Told(kind)
@@ -116,7 +118,7 @@ def ask_again(*, organization_id: UUID, marketplace_id: UUID, now: datetime) -> 
         row = own.first()
     if row is None:
         return
-    told = ask(url=row.url, credential_secret=row.credential.open(), provider=Kind(row.provider))
+    told = ask(url=row.url, credential=credentials.stored(row), provider=Kind(row.provider))
     with within(organization_id):
         same = _own(organization_id, marketplace_id).filter(credential=row.credential.sealed)
         if not told.known:  # what was told before still holds

@@ -6,12 +6,12 @@ from marketplaces.git.addresses import checked_address, same_host
 from marketplaces.git.errors import RepositoryMoved
 from marketplaces.models import Marketplace, Webhook
 from marketplaces.providers.secrets import new_secret
-from marketplaces.services import credential_expiry
+from marketplaces.services import credential_expiry, credentials
 from marketplaces.services.asking import a_place
 from marketplaces.services.binding import check_repository
+from marketplaces.services.credentials import NO_CREDENTIAL, Credential
 from marketplaces.services.leases import Lease
 from marketplaces.services.queue import cancel_syncs, request_sync_unless_stopped
-from skillport import tokens
 from skillport.audit import log as audit
 from skillport.audit.actions import Action
 from skillport.errors import NotFound, SkillportError
@@ -43,8 +43,7 @@ def confirm_move(
     principal: Principal,
     marketplace_id: UUID,
     address: str,
-    username: str = "",
-    credential_secret: str = "",
+    credential: Credential = NO_CREDENTIAL,
 ) -> int | None:
     """Read the marketplace from the address that its host points to, once it answers. Gives the id of the sync.
 
@@ -64,26 +63,23 @@ def confirm_move(
             raise NotFound
         if not found.moved_to or checked_address(address) != found.moved_to:
             raise NotMovedThere
-        is_new = bool(credential_secret) or not keeps_credential(found.url, found.moved_to)
+        is_new = bool(credential.secret) or not keeps_credential(found.url, found.moved_to)
         if not is_new:
-            username, credential_secret = found.username, found.credential.open()
+            credential = credentials.stored(found)
     try:
         with a_place(principal.organization_id):
             head = check_repository(
-                principal=principal, url=found.moved_to, branch=found.branch, username=username,
-                credential_secret=credential_secret,
-            )  # fmt: skip
+                principal=principal, url=found.moved_to, branch=found.branch, credential=credential
+            )
     except RepositoryMoved as again:
         if again.to:
             with within(principal.organization):
                 own.filter(moved_to=found.moved_to).update(moved_to=again.to)
         raise
-    return _save(principal, found, head.url, (username, credential_secret) if is_new else None)
+    return _save(principal, found, head.url, credential if is_new else None)
 
 
-def _save(
-    principal: Principal, found: Marketplace, url: str, credential: tuple[str, str] | None
-) -> int | None:
+def _save(principal: Principal, found: Marketplace, url: str, credential: Credential | None) -> int | None:
     with within(principal.organization):
         own = Marketplace.objects.for_organization(principal.organization)
         # What was checked may have been changed meanwhile, by a sync or by somebody else.
@@ -95,10 +91,7 @@ def _save(
         marketplace.url, marketplace.moved_to = url, ""
         changed = ["url", "moved_to"]
         if credential is not None:
-            marketplace.username, secret = credential
-            marketplace.credential.put(secret)
-            marketplace.credential_last_four = tokens.last_four(secret)
-            changed += ["username", "credential", "credential_last_four"]
+            changed += credentials.put(marketplace, credential)
             # Nothing is known of the new host and its credential: the daily look asks.
             changed += credential_expiry.note(marketplace, credential_expiry.Told(), None)
         if not same_host(found.url, url):

@@ -29,7 +29,7 @@ from marketplaces.git.tree import below
 from marketplaces.manifest.catalog import read_catalog
 from marketplaces.manifest.plan import Catalog
 from marketplaces.models import Marketplace, Phase, RunState, SyncRun, Trigger
-from marketplaces.services import leases, moving, outcomes, queue
+from marketplaces.services import credentials, leases, moving, outcomes, queue
 from marketplaces.services.caps import LIMITS, MAX_ATTEMPTS, MAX_BYTES, MAX_ENTRIES
 from marketplaces.services.external import queue as external
 from marketplaces.services.external.known import is_up_to_date
@@ -102,7 +102,7 @@ def _bring_up_to_date(lease: Lease, worker: Worker) -> None:
         own = Marketplace.objects.for_organization(lease.organization_id).select_related("current_snapshot")
         marketplace = own.get(pk=lease.marketplace_id)
         served = marketplace.current_snapshot
-        remote = Remote(marketplace.url, marketplace.username, marketplace.credential.open())
+        remote = credentials.stored(marketplace).remote(marketplace.url)
         is_up = is_up_to_date(marketplace)
         run = SyncRun.objects.for_organization(lease.organization_id).get(pk=lease.sync_run_id)
     if marketplace.pinned_commit and _serves(marketplace, marketplace.pinned_commit):

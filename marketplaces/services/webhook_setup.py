@@ -13,6 +13,7 @@ from marketplaces.models import Marketplace
 from marketplaces.providers.api import Access, Hook, Kind
 from marketplaces.providers.detection import by_name, detect, provider_of
 from marketplaces.providers.secrets import new_secret, signing_key
+from marketplaces.services import credentials
 from marketplaces.services.asking import a_place
 from marketplaces.services.binding import webhook_address
 from marketplaces.services.deliveries import note
@@ -106,7 +107,7 @@ def _register(row: Marketplace) -> Kind:
     if provider is None:
         raise HostUnreachable if kind is Kind.NOT_ASKED else NoApi
     provider.register(
-        Access(row.url, row.credential.open(), outbound),
+        Access(row.url, credentials.stored(row).secret, outbound),
         Hook(webhook_address(row.pk), row.webhook_secret.open()),
     )
     return kind

@@ -15,6 +15,7 @@ from marketplaces.models import AccessRule, Effect, Marketplace, RunState, Skill
 from marketplaces.services import access, catalog, queue
 from marketplaces.services.access import What, Who
 from marketplaces.services.binding import bind_marketplace, free_slug, replace_credential
+from marketplaces.services.credentials import Credential
 from marketplaces.services.founding import found_organization
 from skillport.accounts.models import User
 from skillport.demo.git_host import commit_folder, push
@@ -157,7 +158,7 @@ def _bind_sample(owner: Principal, here: Surroundings) -> UUID:
         principal=owner,
         slug=SAMPLE_SLUG,
         url=here.git_host.address_of(name),
-        credential_secret=here.git_host.token_of(name),
+        credential=Credential(here.git_host.token_of(name)),
     )
     here.git_host.tell_of_pushes(name, bound.webhook_url, bound.webhook_secret)
     return bound.marketplace_id
@@ -172,9 +173,10 @@ def _bind_own(owner: Principal, url: str, token: str) -> UUID:
         taken = set(rows.values_list("slug", flat=True))
     if known is None:
         slug = free_slug(url, {SAMPLE_SLUG, *taken})
-        return bind_marketplace(principal=owner, slug=slug, url=url, credential_secret=token).marketplace_id
+        credential = Credential(token)
+        return bind_marketplace(principal=owner, slug=slug, url=url, credential=credential).marketplace_id
     if is_stale:
-        replace_credential(principal=owner, marketplace_id=known.pk, credential_secret=token)
+        replace_credential(principal=owner, marketplace_id=known.pk, credential=Credential(token))
     return known.pk
 
 

@@ -23,6 +23,7 @@ from django.utils import timezone
 from connector.models import ApiKey
 from marketplaces.models import Snapshot
 from marketplaces.services.binding import bind_marketplace
+from marketplaces.services.credentials import Credential
 from marketplaces.services.external.hosts import bind_credential
 from skillport.accounts.models import User
 from skillport.organizations.models import Admission, AdmissionRule, By, JoinReason, VerifiedDomain
@@ -84,7 +85,7 @@ def world(
     key_of(principal(cast.acme, other.pk))
     repository = new_repository(SMALL)
     bound = bind_marketplace(
-        principal=cast.alice, slug="acme", url=repository.url, credential_secret=repository.token
+        principal=cast.alice, slug="acme", url=repository.url, credential=Credential(repository.token)
     )
     newcomer = User.objects.create(email="new@example.org", name="New")
     with within(cast.acme):

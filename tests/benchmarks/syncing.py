@@ -22,6 +22,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
+from marketplaces.services.credentials import Credential
 from skillport.principal import Principal
 from tests.benchmarks.deployment import database
 
@@ -116,7 +117,7 @@ def _commit(folder: Path, content: dict[str, bytes]) -> None:
 def _bind(owner: Principal, url: str, token: str) -> UUID:
     from marketplaces.services.binding import bind_marketplace
 
-    bound = bind_marketplace(principal=owner, slug="skills", url=url, credential_secret=token)
+    bound = bind_marketplace(principal=owner, slug="skills", url=url, credential=Credential(token))
     return bound.marketplace_id
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx2
 
 from marketplaces.services.binding import bind_marketplace
+from marketplaces.services.credentials import Credential
 from skillport.demo.git_host import commit_folder, push
 from tests.cast import key_of, make_cast
 from tests.repositories import SMALL, Executable, Files, Link, NewRepository, skill
@@ -37,7 +38,7 @@ def test_a_push_reaches_members_through_the_webhook(
     commit_folder(tmp_path / "first", work, "Begin")
     push(work, repository.url, "owner", owner.password)
     bound = bind_marketplace(
-        principal=cast.alice, slug="skills", url=repository.url, credential_secret=repository.token
+        principal=cast.alice, slug="skills", url=repository.url, credential=Credential(repository.token)
     )
     owner.tell_of_pushes(repository.name, bound.webhook_url, bound.webhook_secret)
     bobs = {"Authorization": f"Bearer {key_of(cast.bob)}"}

@@ -6,6 +6,7 @@ import pytest
 
 from marketplaces.models import Marketplace
 from marketplaces.services.binding import replace_credential
+from marketplaces.services.credentials import Credential
 from marketplaces.services.worker import Worker
 from skillport.audit.models import AuditEvent
 from skillport.errors import NotFound
@@ -27,10 +28,10 @@ def test_a_wrong_token_is_corrected_and_the_next_sync_uses_the_new_one(
     cast: Cast, new_repository: NewRepository, worker: Worker
 ) -> None:
     repository = new_repository(SMALL)
-    marketplace_id = bind(cast.alice, repository, credential_secret="wrong")
+    marketplace_id = bind(cast.alice, repository, credential=Credential("wrong"))
     assert sync_now(cast.alice, marketplace_id, worker).error_code == "credential_refused"
     run_id = replace_credential(
-        principal=cast.alice, marketplace_id=marketplace_id, credential_secret=repository.token
+        principal=cast.alice, marketplace_id=marketplace_id, credential=Credential(repository.token)
     )
     run = sync_now(cast.alice, marketplace_id, worker)
     assert (run.pk, run.state) == (run_id, "succeeded")
@@ -41,9 +42,9 @@ def test_a_wrong_token_is_corrected_and_the_next_sync_uses_the_new_one(
 def test_replacing_is_told_to_the_audit_log_without_the_credential(
     cast: Cast, new_repository: NewRepository
 ) -> None:
-    marketplace_id = bind(cast.alice, new_repository(SMALL), credential_secret="before-and-secret")
+    marketplace_id = bind(cast.alice, new_repository(SMALL), credential=Credential("before-and-secret"))
     replace_credential(
-        principal=cast.alice, marketplace_id=marketplace_id, credential_secret="after-and-secret"
+        principal=cast.alice, marketplace_id=marketplace_id, credential=Credential("after-and-secret")
     )
     with within(cast.acme):
         events = list(AuditEvent.objects.for_organization(cast.acme).order_by("id").values())
@@ -52,13 +53,13 @@ def test_replacing_is_told_to_the_audit_log_without_the_credential(
 
 
 def test_who_may_not_bind_may_not_replace(cast: Cast, new_repository: NewRepository) -> None:
-    marketplace_id = bind(cast.alice, new_repository(SMALL), credential_secret="kept-kept-kept-kept")
+    marketplace_id = bind(cast.alice, new_repository(SMALL), credential=Credential("kept-kept-kept-kept"))
     with pytest.raises(NotAllowed):
-        replace_credential(principal=cast.bob, marketplace_id=marketplace_id, credential_secret="x")
+        replace_credential(principal=cast.bob, marketplace_id=marketplace_id, credential=Credential("x"))
     refusals = []
     for absent in (marketplace_id, uuid4()):  # another organization's, and one that is not there
         with pytest.raises(NotFound) as refused:
-            replace_credential(principal=cast.charlie, marketplace_id=absent, credential_secret="x")
+            replace_credential(principal=cast.charlie, marketplace_id=absent, credential=Credential("x"))
         refusals.append(refused.value.as_json())
     assert refusals[0] == refusals[1]
     assert stored(cast.alice, marketplace_id) == ("kept-kept-kept-kept", "kept")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from marketplaces.git.errors import CredentialRefused, RepositoryMoved
 from marketplaces.models import Marketplace
 from marketplaces.services.binding import bind_marketplace
+from marketplaces.services.credentials import Credential
 from marketplaces.services.moving import NotMovedThere, confirm_move
 from marketplaces.services.worker import Worker
 from skillport.audit.models import AuditEvent
@@ -62,7 +63,7 @@ def allow(settings: Any, worker: Worker) -> Callable[..., Worker]:
 
 def bound_at(cast: Cast, host: FakeHost, path: str = "/acme/skills.git") -> UUID:
     return bind_marketplace(
-        principal=cast.alice, slug="skills", url=f"{host.url}{path}", credential_secret=OLD
+        principal=cast.alice, slug="skills", url=f"{host.url}{path}", credential=Credential(OLD)
     ).marketplace_id
 
 
@@ -100,7 +101,7 @@ def test_another_host_never_sees_the_stored_token(cast: Cast, allow: Callable[..
         assert other.requests == []
         confirm_move(
             principal=cast.alice, marketplace_id=marketplace_id, address=f"{other.url}/acme/skills.git",
-            credential_secret=NEW,
+            credential=Credential(NEW),
         )  # fmt: skip
         assert credentials_of(other) == {NEW}
     now = stored(cast, marketplace_id)

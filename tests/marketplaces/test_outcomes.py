@@ -15,6 +15,7 @@ from marketplaces.models import Marketplace, SyncRun, Trigger
 from marketplaces.models.marketplace import POLL_SECONDS
 from marketplaces.services import changing, leases, outcomes, queue, sync
 from marketplaces.services.binding import replace_credential
+from marketplaces.services.credentials import Credential
 from marketplaces.services.queue import SyncsStopped
 from marketplaces.services.quotas import StorageFull
 from marketplaces.services.worker import Worker
@@ -54,7 +55,7 @@ def test_a_refused_token_is_shown_to_the_host_once_and_then_waits_for_a_person(
     marketplace_id = publish(cast.alice, repository, worker)
     right = repository.token
     replace_credential(
-        principal=cast.alice, marketplace_id=marketplace_id, credential_secret="revoked-0123456789"
+        principal=cast.alice, marketplace_id=marketplace_id, credential=Credential("revoked-0123456789")
     )
     asked = len(repository.host.exchanges)
     assert look(cast, marketplace_id, worker).error_code == "credential_refused"
@@ -66,7 +67,7 @@ def test_a_refused_token_is_shown_to_the_host_once_and_then_waits_for_a_person(
         with pytest.raises(SyncsStopped):
             look(cast, marketplace_id, worker, trigger)
     assert len(repository.host.exchanges) == asked + 1
-    replace_credential(principal=cast.alice, marketplace_id=marketplace_id, credential_secret=right)
+    replace_credential(principal=cast.alice, marketplace_id=marketplace_id, credential=Credential(right))
     assert look(cast, marketplace_id, worker).state == "unchanged"
     assert row(cast, marketplace_id).attention == ""
     change(cast, marketplace_id, next_poll_at=Now() - timedelta(seconds=1))
@@ -264,6 +265,7 @@ def test_a_token_is_replaced_while_syncs_are_paused(
     changing.pause_syncs(principal=cast.alice, marketplace_id=marketplace_id)
     new = "another-token-0123456789"
     assert (
-        replace_credential(principal=cast.alice, marketplace_id=marketplace_id, credential_secret=new) is None
+        replace_credential(principal=cast.alice, marketplace_id=marketplace_id, credential=Credential(new))
+        is None
     )
     assert row(cast, marketplace_id).credential.open() == new

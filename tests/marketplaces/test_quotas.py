@@ -10,6 +10,7 @@ from django.db import connection
 
 from marketplaces.models import Blob, Marketplace
 from marketplaces.services import binding, catalog, quotas, storing
+from marketplaces.services.credentials import Credential
 from marketplaces.services.quotas import StorageFull, TooManyMarketplaces
 from marketplaces.services.storage import get_storage
 from marketplaces.services.worker import Worker
@@ -124,7 +125,7 @@ def test_no_more_repositories_are_bound_than_may_be(cast: Cast, new_repository: 
     bind(cast.alice, repository, "one")
     limit(cast, marketplaces=1)
     asked = len(repository.host.exchanges)
-    given = {"url": repository.url, "credential_secret": repository.token}
+    given: Any = {"url": repository.url, "credential": Credential(repository.token)}
     with pytest.raises(TooManyMarketplaces, match="may bind 1 repositories"):
         binding.bind_checked_marketplace(principal=cast.alice, slug="two", **given)
     assert len(repository.host.exchanges) == asked, "its host was not asked in vain"

@@ -9,6 +9,7 @@ import pytest
 from marketplaces.git import program
 from marketplaces.models import Marketplace, SkillListing, SyncRun
 from marketplaces.services import catalog
+from marketplaces.services.credentials import Credential
 from marketplaces.services.worker import Worker
 from skillport.demo.git_host import git
 from skillport.principal import Principal
@@ -135,7 +136,7 @@ def test_a_wrong_token_is_refused_with_what_to_do(
     cast: Cast, new_repository: NewRepository, worker: Worker
 ) -> None:
     repository = new_repository(SMALL)
-    run = sync_now(cast.alice, bind(cast.alice, repository, credential_secret="wrong"), worker)
+    run = sync_now(cast.alice, bind(cast.alice, repository, credential=Credential("wrong")), worker)
     assert (run.state, run.error_code) == ("failed", "credential_refused")
     assert "token" in run.error_message
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from marketplaces.models import Marketplace
 from marketplaces.services import binding, bound, credential_expiry
 from marketplaces.services.bound import Expiry
+from marketplaces.services.credentials import Credential
 from skillport.accounts.models import User
 from skillport.organizations.services.members import add_member
 from skillport.outbound import Origin
@@ -27,7 +28,7 @@ def bind(cast: Cast, host: FakeHost, repository: Repository) -> Marketplace:
         principal=cast.alice,
         slug="skills",
         url=host.url_of(repository.name),
-        credential_secret=repository.token,
+        credential=Credential(repository.token),
     )
     return row_of(cast)
 
@@ -109,8 +110,7 @@ def test_a_new_credential_has_an_end_of_its_own_and_is_warned_of_anew(
     binding.replace_checked_credential(
         principal=cast.alice,
         marketplace_id=row.pk,
-        credential_secret=github.git_host.password,
-        username="owner",
+        credential=Credential(github.git_host.password, "owner"),
     )
     row = row_of(cast)
     assert row.credential_expires_at == datetime(2028, 1, 1, tzinfo=UTC)
@@ -159,7 +159,7 @@ def test_an_answer_about_a_credential_that_was_replaced_meanwhile_is_dropped(
 ) -> None:
     def replaced_meanwhile(**_: object) -> credential_expiry.Told:
         binding.replace_credential(
-            principal=cast.alice, marketplace_id=row.pk, credential_secret="another-token"
+            principal=cast.alice, marketplace_id=row.pk, credential=Credential("another-token")
         )
         return credential_expiry.Told(expires_at=ENDS, known=True)
 
@@ -189,7 +189,7 @@ def ending(cast: Cast, settings: Any) -> Marketplace:
         principal=cast.alice,
         slug="skills",
         url="https://git.example/acme/skills.git",
-        credential_secret="x" * 20,
+        credential=Credential("x" * 20),
     )
     put(cast, provider="other", credential_expires_at=ENDS, credential_expiry_known=True)
     add_member(

@@ -10,6 +10,7 @@ from django.test import Client
 
 from marketplaces.services import webhook_setup
 from marketplaces.services.binding import bind_marketplace
+from marketplaces.services.credentials import Credential
 from tests.cast import Cast, key_of, make_cast
 from tests.connector.rest import call, code_of
 from tests.marketplaces.providers.fake_hosts import FakeGitHub, FakeGitLab, FakeHost, Token
@@ -27,7 +28,7 @@ def cast(live: Running) -> Cast:
 
 def bind(cast: Cast, host: FakeHost, token: str = TOKEN, name: str = "acme/skills") -> Hook:
     made = bind_marketplace(
-        principal=cast.alice, slug="skills", url=host.url_of(name), credential_secret=token
+        principal=cast.alice, slug="skills", url=host.url_of(name), credential=Credential(token)
     )
     return Hook(cast.alice, made.marketplace_id)
 

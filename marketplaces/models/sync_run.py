@@ -1,5 +1,6 @@
 """Sync runs: rows in Postgres are the queue, and each row is the history of what one run did."""
 
+from typing import Final
 from uuid import UUID
 
 from django.db import models
@@ -17,6 +18,9 @@ class Trigger(models.TextChoices):
     POLL = "poll", "a regular look at the repository"
     MANUAL = "manual", "somebody asked for it"
     MIRROR = "mirror", "external plugins have arrived"
+
+
+BY_PEOPLE: Final = frozenset({Trigger.BIND, Trigger.MANUAL})  # somebody waits for how it ends
 
 
 class RunState(models.TextChoices):

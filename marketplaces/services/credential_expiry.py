@@ -19,13 +19,10 @@ from django.db.models import Q
 from marketplaces.models import Marketplace
 from marketplaces.providers.api import Access, Kind
 from marketplaces.providers.detection import detect, provider_of
-from marketplaces.services import credentials
+from marketplaces.services import credentials, notices
 from marketplaces.services.credentials import Credential
 from skillport.errors import SkillportError
-from skillport.organizations import mail
-from skillport.organizations.models import Membership
 from skillport.outbound import Outbound
-from skillport.principal import Role
 from skillport.scoping import ScopedQuerySet, across_organizations, within
 
 logger = logging.getLogger(__name__)
@@ -135,7 +132,7 @@ def ask_again(*, organization_id: UUID, marketplace_id: UUID, now: datetime) -> 
 def warn(*, organization_id: UUID, marketplace_id: UUID, now: datetime) -> None:
     """Tell owners and administrators that a credential ends soon, once for each of the steps."""
     with within(organization_id):
-        row = _own(organization_id, marketplace_id).first()
+        row = _own(organization_id, marketplace_id).select_related("organization").first()
         if row is None or row.credential_expires_at is None:
             return
         ends_at, step = row.credential_expires_at, step_reached(row.credential_expires_at, now)
@@ -145,13 +142,8 @@ def warn(*, organization_id: UUID, marketplace_id: UUID, now: datetime) -> None:
         # The update is the lock: of two tasks at once, one tells.
         if not _own(organization_id, marketplace_id).filter(not_yet).update(credential_warned_days=step):
             return
-        managers = Membership.objects.for_organization(organization_id).filter(
-            role__in=[Role.OWNER, Role.ADMIN], ended_at=None, user__is_active=True
-        )
-        told = list(managers.select_related("user", "organization"))
-    for manager in told:
-        if manager.user.email:
-            _tell(row, manager, ends_at, days_left(ends_at, now))
+        managers = notices.managers_of(organization_id)
+    _tell(row, managers, ends_at, days_left(ends_at, now))
 
 
 def step_reached(expires_at: datetime, now: datetime) -> int | None:
@@ -167,19 +159,17 @@ def days_left(expires_at: datetime, now: datetime) -> int:
     return math.ceil((expires_at - now) / timedelta(days=1))
 
 
-def _tell(row: Marketplace, manager: Membership, ends_at: datetime, left: int) -> None:
-    organization, soon = manager.organization, "in one day" if left == 1 else f"in {left} days"
-    name = mail.one_line(organization.name)[:100]
-    mail.send(
-        to=manager.user.email,
+def _tell(row: Marketplace, managers: list[str], ends_at: datetime, left: int) -> None:
+    name, soon = notices.name_of(row), "in one day" if left == 1 else f"in {left} days"
+    notices.send(
+        managers, row, page="credential/",
         subject=f"The token of {row.slug} in {name} ends {soon}",
         text=(
             f"The token with which Skillport reads {row.url} for {name} ends {soon}, on "
             f"{ends_at:%d %B %Y at %H:%M} UTC. From then on nothing new of it arrives; members keep "
-            "what they have.\n\nMake a new token at the git host that may read the repository, and replace the old one "
-            f"here:\n\n{settings.SITE_URL}/{organization.slug}/settings/marketplaces/{row.pk}/credential/\n"
+            "what they have.\n\nMake a new token at the git host that may read the repository, and replace the old one here:"
         ),
-    )
+    )  # fmt: skip
 
 
 def _own(organization_id: UUID, marketplace_id: UUID) -> ScopedQuerySet[Marketplace]:

@@ -11,6 +11,7 @@ from django.db.models.functions import Now, RowNumber
 
 from marketplaces.models import Marketplace, RunState, SyncRun, Trigger
 from marketplaces.models.marketplace import POLL_SECONDS
+from marketplaces.models.sync_run import BY_PEOPLE
 from skillport.audit import log as audit
 from skillport.audit.actions import Action
 from skillport.courier import Courier
@@ -24,7 +25,6 @@ HINT_EXPIRES_SECONDS = 300
 
 _courier: Final = Courier("hints")
 
-_BY_PEOPLE: Final = {Trigger.MANUAL, Trigger.BIND}
 _EVERY: Final = Case(
     When(poll_seconds=0, then=Value(POLL_SECONDS)), default=F("poll_seconds"), output_field=IntegerField()
 )
@@ -53,10 +53,10 @@ def request_sync(
         if marketplace is None:
             raise NotFound
         _require_under_way(marketplace, trigger)
-        if trigger in _BY_PEOPLE:
+        if trigger in BY_PEOPLE:
             own.update(failures=0, attention="", failing_commit="", commit_failures=0, quarantined_until=None)
         run, is_new = _waiting_run(marketplace, trigger)
-        if is_new and trigger in _BY_PEOPLE:
+        if is_new and trigger in BY_PEOPLE:
             audit.record(Action.SYNC_REQUESTED, actor=actor, target=marketplace, trigger=trigger)
         hint_on_commit(marketplace.organization_id, run.pk)
         return run.pk
@@ -165,7 +165,7 @@ def _require_under_way(marketplace: Marketplace, trigger: Trigger) -> None:
         raise SyncsStopped("This marketplace is about to be deleted. Keep it first.")
     if marketplace.paused_at:
         raise SyncsStopped("Syncs of this marketplace are paused. Resume them first.")
-    if marketplace.attention and trigger not in _BY_PEOPLE:
+    if marketplace.attention and trigger not in BY_PEOPLE:
         raise SyncsStopped("The last sync ended with something that only an administrator can put right.")
 
 

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import connection
@@ -29,7 +29,7 @@ from marketplaces.git.tree import below
 from marketplaces.manifest.catalog import read_catalog
 from marketplaces.manifest.plan import Catalog
 from marketplaces.models import Marketplace, Phase, RunState, SyncRun, Trigger
-from marketplaces.services import credentials, leases, moving, outcomes, queue
+from marketplaces.services import credentials, leases, moving, notices, outcomes, queue
 from marketplaces.services.caps import LIMITS, MAX_ATTEMPTS, MAX_BYTES, MAX_ENTRIES
 from marketplaces.services.external import queue as external
 from marketplaces.services.external.known import is_up_to_date
@@ -47,6 +47,8 @@ from skillport.scoping import within
 logger = logging.getLogger(__name__)
 
 _TELL_SECONDS: Final = 1
+
+T = TypeVar("T")
 
 
 def run(*, organization_id: UUID, sync_run_id: int, worker: Worker) -> None:
@@ -240,18 +242,18 @@ def _telling_of_bytes(lease: Lease) -> Iterator[None]:
         teller.join()
 
 
-def _end(lease: Lease, state: RunState, note: Callable[[], object], **outcome: object) -> None:
-    """End the run and note what follows from it, at one stroke: whoever sees the end sees that too."""
+def _end(lease: Lease, state: RunState, note: Callable[[], T], **outcome: object) -> T | None:
+    """End the run and note what follows from it, at one stroke: whoever sees the end sees that too. Gives what `note` gives."""
     with within(lease.organization_id):
         # The marketplace before its run, as everybody who changes both: else two could wait for each other.
         own = Marketplace.objects.for_organization(lease.organization_id).filter(pk=lease.marketplace_id)
         own.select_for_update().first()
         ended = leases.finish(lease, state, **outcome)
-        if ended:
-            note()
+        noted = note() if ended else None
     if ended:
         # No words of the git host: whoever may use skills may watch, and only administrators read why a sync failed.
         progress.publish(lease.organization_id, {**_about(lease), "state": state})
+    return noted
 
 
 def _about(lease: Lease) -> dict[str, Any]:
@@ -278,9 +280,13 @@ def _correct_address(lease: Lease, asked: str, head: Head) -> None:
 
 
 def _fail(lease: Lease, error: SkillportError, *, ends_workers: bool = False) -> None:
-    def note() -> None:
+    def note() -> outcomes.News | None:
         if isinstance(error, RepositoryMoved):
             moving.note(lease, error.to)
-        outcomes.after_failure(lease, error, ends_workers=ends_workers)
+        return outcomes.after_failure(lease, error, ends_workers=ends_workers)
 
-    _end(lease, RunState.FAILED, note, error_code=error.code, error_message=error.message)
+    news = _end(lease, RunState.FAILED, note, error_code=error.code, error_message=error.message)
+    if news is not None:
+        notices.tell_of_failure(
+            organization_id=lease.organization_id, marketplace_id=lease.marketplace_id, news=news, error=error
+        )

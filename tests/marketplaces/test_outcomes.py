@@ -269,3 +269,53 @@ def test_a_token_is_replaced_while_syncs_are_paused(
         is None
     )
     assert row(cast, marketplace_id).credential.open() == new
+
+
+def test_administrators_hear_once_of_what_waits_for_them(
+    cast: Cast, new_repository: NewRepository, worker: Worker, mailoutbox: list[Any]
+) -> None:
+    repository = new_repository(SMALL)
+    marketplace_id = publish(cast.alice, repository, worker)
+    replace_credential(
+        principal=cast.alice, marketplace_id=marketplace_id, credential=Credential("revoked-0123456789")
+    )
+    look(cast, marketplace_id, worker, Trigger.MANUAL)
+    assert mailoutbox == [], "whoever asked for it sees it"
+    change(cast, marketplace_id, attention="")
+    look(cast, marketplace_id, worker)
+    (sent,) = mailoutbox
+    assert sent.recipients() == ["alice@example.org"], (
+        "members cannot put it right, and neighbours hear nothing"
+    )
+    assert sent.subject == "skills in Acme is not brought up to date"
+    assert "does not accept this token" in sent.body
+    assert f"/acme/settings/marketplaces/{marketplace_id}/" in sent.body
+    assert "revoked" not in sent.body
+
+
+def test_administrators_hear_once_of_a_commit_that_is_left_alone(
+    cast: Cast, new_repository: NewRepository, worker: Worker, mailoutbox: list[Any]
+) -> None:
+    repository = new_repository(SMALL)
+    marketplace_id = publish(cast.alice, repository, worker)
+    repository.commit(BROKEN)
+    told = []
+    for _ in range(outcomes.MOST_FAILURES + 2):
+        look(cast, marketplace_id, worker)
+        change(cast, marketplace_id, quarantined_until=None)  # as a day later
+        told.append(len(mailoutbox))
+    assert told == [0, 0, 1, 1, 1]
+    assert "tries it again tomorrow" in mailoutbox[0].body
+
+
+def test_administrators_hear_of_a_host_that_is_away_for_hours_and_not_of_every_hiccup(
+    cast: Cast, new_repository: NewRepository, worker: Worker, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[Any]
+) -> None:  # fmt: skip
+    marketplace_id = publish(cast.alice, new_repository(SMALL), worker)
+    monkeypatch.setattr(sync, "ask_head", in_trouble)
+    told = []
+    for _ in range(outcomes.FAILURES_BEFORE_MAIL + 2):
+        look(cast, marketplace_id, worker)
+        told.append(len(mailoutbox))
+    assert told == [0, 0, 0, 0, 0, 1, 1, 1]
+    assert "goes on trying" in mailoutbox[0].body

@@ -16,6 +16,9 @@ from marketplaces.git.tree import TreeEntry
 
 _CHUNK: Final = 65536
 _LONGEST_PATH: Final = 4096  # PATH_MAX of Linux
+_ASKED_AT_ONCE: Final = (
+    100  # ids that fit into the smallest pipe there is, so that asking never waits for git
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +146,39 @@ class BlobReader:
 
     def read(self, git_id: str) -> bytes:
         """Give one blob's bytes. Raises `FetchFailed` when it is not in the copy."""
+        return self.read_many([git_id])[0]
+
+    def read_many(self, git_ids: Sequence[str]) -> list[bytes]:
+        """Give the bytes of these blobs, in this order and all at once. Raises `FetchFailed` when one is not in the copy.
+
+        Several are asked for before the first is read: else git and we would wait for each other at every file.
+        """
+        contents: list[bytes | None] = []
         try:
-            self._to_git.write(git_id.encode() + b"\n")
-            self._to_git.flush()
-            header = self._from_git.readline().split()
-            if len(header) != 3:
-                raise FetchFailed
-            # What is no blob is read all the same: what it left in the pipe would be taken for the next answer.
-            content = self._from_git.read(int(header[2]))
-            # SECURITY: a git that was ended has given the first part only, and reading says nothing about it.
-            if len(content) != int(header[2]) or self._from_git.read(1) != b"\n" or header[1] != b"blob":
-                raise FetchFailed
+            for start in range(0, len(git_ids), _ASKED_AT_ONCE):
+                asked = git_ids[start : start + _ASKED_AT_ONCE]
+                self._to_git.write("".join(f"{git_id}\n" for git_id in asked).encode())
+                self._to_git.flush()
+                # All of them, whatever the first is: what stayed in the pipe would be taken for the next answer.
+                contents += [self._answer() for _ in asked]
         except (BrokenPipeError, ValueError):
             raise FetchFailed from None
-        return content
+        return [_found(content) for content in contents]
+
+    def _answer(self) -> bytes | None:
+        """Give the blob that git tells of next, None for what is missing or no blob."""
+        header = self._from_git.readline().split()
+        if len(header) != 3:
+            return None
+        size = int(header[2])
+        content = self._from_git.read(size)
+        # SECURITY: a git that was ended has given the first part only, and reading says nothing about it.
+        if len(content) != size or self._from_git.read(1) != b"\n":
+            raise FetchFailed
+        return content if header[1] == b"blob" else None
+
+
+def _found(content: bytes | None) -> bytes:
+    if content is None:
+        raise FetchFailed
+    return content

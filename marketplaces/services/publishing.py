@@ -6,7 +6,7 @@ just being changed can publish stale, wider rights (ADR 3).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db.models.functions import Now
 
@@ -25,7 +25,7 @@ from marketplaces.models import (
     SyncRun,
     VersionEntry,
 )
-from marketplaces.services import access, changes
+from marketplaces.services import access, bulk, changes
 from marketplaces.services.external.known import Known
 from marketplaces.services.external.settling import settle
 from marketplaces.services.leases import Lease, LeaseLost
@@ -35,6 +35,8 @@ from skillport.audit import log as audit
 from skillport.audit.actions import Action
 from skillport.principal import SystemActor
 from skillport.scoping import within
+
+_SKILL_ROWS: Final = 1000
 
 PluginKey = str
 SkillKey = tuple[str, str]  # plugin, skill
@@ -167,16 +169,22 @@ def _ensure_skills(
     own = Skill.objects.for_organization(marketplace.organization_id).filter(marketplace=marketplace)
     ids = {(plugin, skill): pk for plugin, skill, pk in own.values_list("plugin__name", "name", "id")}
     new = [(p.name, s.name) for p in catalog.plugins for s in p.skills if (p.name, s.name) not in ids]
-    made = Skill.objects.bulk_create(
-        Skill(
-            organization_id=marketplace.organization_id,
-            marketplace=marketplace,
-            plugin_id=plugins[plugin],
-            name=skill,
+    names = {pk: name for name, pk in plugins.items()}
+    for batch in bulk.batches(new, _SKILL_ROWS):
+        made = bulk.execute(
+            """
+            INSERT INTO marketplaces_skill (organization_id, marketplace_id, plugin_id, name, allowed, denied)
+            SELECT %s, %s, *, '{}', '{}' FROM unnest(%b::bigint[], %b::text[]) RETURNING plugin_id, name, id
+            """,
+            [
+                marketplace.organization_id,
+                marketplace.pk,
+                [plugins[plugin] for plugin, _ in batch],
+                [skill for _, skill in batch],
+            ],
         )
-        for plugin, skill in new
-    )
-    return {**ids, **{key: skill.pk for key, skill in zip(new, made, strict=True)}}
+        ids.update({(names[plugin], skill): pk for plugin, skill, pk in made})
+    return ids
 
 
 def _first_digests(marketplace: Marketplace, catalog: Catalog, digests: _Digests) -> dict[LedgerKey, bytes]:

@@ -198,7 +198,7 @@ def _read(
         stored = store_blobs(
             lease.organization_id,
             _sizes(catalog),
-            mirrors.reading(otherwise=reader.read),
+            mirrors.reading(otherwise=reader.read_many),
             lambda done, total: _tell(lease, Phase.STORING, done, total, found=len(catalog.findings)),
         )
     return info, catalog, stored

@@ -121,7 +121,7 @@ def _import(organization_id: UUID, marketplace_id: UUID, age: list[int]) -> None
     )  # fmt: skip
     catalog = Catalog(name="many", description="", plugins=(plugin,), findings=())
     stored = store_blobs(
-        organization_id, {git_id: len(content) for git_id, content in contents.items()}, contents.__getitem__, lambda *_: None
+        organization_id, {git_id: len(content) for git_id, content in contents.items()}, lambda ids: [contents[git_id] for git_id in ids], lambda *_: None
     )  # fmt: skip
     info = CommitInfo("somebody", datetime.now(UTC), "a change")
     publish(lease, commit=f"{run.pk:040x}", info=info, catalog=catalog, stored=stored)

@@ -105,7 +105,7 @@ def test_of_imports_at_once_only_those_that_fit_store_anything(
         content = bytes([number]) * 2**20
         try:
             storing.store_blobs(
-                cast.acme.pk, {f"{number:040}": 2**20}, lambda _: content,
+                cast.acme.pk, {f"{number:040}": 2**20}, lambda ids: [content for _ in ids],
                 lambda done, _: None if done else (all_have_asked.wait(), None)[1],
             )  # fmt: skip
         except StorageFull as refusal:

@@ -196,7 +196,7 @@ def _fetch(
         with BlobReader.opened(worker.git, copy.path) as reader:
             sizes = {entry.git_id: entry.size_bytes or 0 for entry in entries if _is_kept(entry)}
             stored = store_blobs(
-                lease.organization_id, sizes, reader.read, lambda _done, _total: leases.renew(lease)
+                lease.organization_id, sizes, reader.read_many, lambda _done, _total: leases.renew(lease)
             )
         _write(lease, commit, folders, entries, stored)
     finally:

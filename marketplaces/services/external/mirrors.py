@@ -1,6 +1,6 @@
 """The mirrors that a marketplace's catalog is planned from: trees and blobs of other repositories, out of the database."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from marketplaces.services.external.known import (
     hosts_of,
     known_of,
 )
+from marketplaces.services.storing import ReadMany
 from skillport.scoping import within
 
 MOST_FILES: Final = (
@@ -67,9 +68,15 @@ class Mirrors:
         """Give the digest of what this reading knew."""
         return digest_of(self._hosts, self._credentials, self.known)
 
-    def reading(self, otherwise: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    def reading(self, otherwise: ReadMany) -> ReadMany:
         """Give a function that reads what the mirrors hold, and everything else by `otherwise`."""
-        return lambda git_id: self._read(git_id) if git_id in self._blobs else otherwise(git_id)
+
+        def read_many(git_ids: Sequence[str]) -> Sequence[bytes]:
+            others = [git_id for git_id in git_ids if git_id not in self._blobs]
+            contents = dict(zip(others, otherwise(others), strict=True))
+            return [contents[git_id] if git_id in contents else self._read(git_id) for git_id in git_ids]
+
+        return read_many
 
     def _source(self, key: Key, credential_id: UUID | None) -> ExternalSource | None:
         if key not in self._sources:

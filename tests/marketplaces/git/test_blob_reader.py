@@ -48,6 +48,31 @@ def test_what_is_no_blob_leaves_nothing_behind_for_the_next_one(program: GitProg
             assert reader.read(blob) == b"1"
 
 
+# More than the pipe to git holds, and answers that are more than the pipe from it holds.
+def test_many_are_read_in_the_order_in_which_they_are_asked_for(program: GitProgram, bare: Path) -> None:
+    raw = [b"%d\n" % number * (number % 7 * 20_000 + 1) for number in range(12)]
+    ids = [feed(bare, "hash-object", "-w", "--stdin", content=one) for one in raw]
+    order = [(number * 5) % len(ids) for number in range(2_500)]
+    with BlobReader.opened(program, bare) as reader:
+        assert reader.read_many([]) == []
+        assert reader.read_many([ids[number] for number in order]) == [raw[number] for number in order]
+        assert reader.read(ids[3]) == raw[3]
+
+
+@pytest.mark.parametrize("missing", [0, 1, 99, 100, 249])
+def test_one_that_is_not_here_fails_all_and_the_next_one_is_read(
+    program: GitProgram, bare: Path, missing: int
+) -> None:
+    one, two = (feed(bare, "hash-object", "-w", "--stdin", content=raw) for raw in (b"1", b"2"))
+    with BlobReader.opened(program, bare) as reader:
+        for other in ("5" * 40, EMPTY_TREE):
+            asked = [one] * 250
+            asked[missing] = other
+            with pytest.raises(FetchFailed):
+                reader.read_many(asked)
+            assert reader.read_many([two, two]) == [b"2", b"2"]
+
+
 def test_reading_from_a_git_that_was_ended_is_a_failed_fetch(program: GitProgram, bare: Path) -> None:
     blob = feed(bare, "hash-object", "-w", "--stdin", content=b"1")
     with BlobReader.opened(program, bare) as reader:

@@ -23,6 +23,7 @@ def read_catalog(
     limits: Limits = DEFAULT,
     own_name: str = "skills",
     find_mirror: FindMirror = no_mirrors,
+    tell: Report = lambda _: None,
 ) -> Catalog:
     """Plan what the commit with these `entries` serves, and say what it does not and why.
 
@@ -35,35 +36,42 @@ def read_catalog(
     one called `own_name`.
     `find_mirror` gives the mirrors of plugins that are kept in other repositories. It is called once for each of them
     that the catalog lists. What is found in a mirror is said with its address before the path.
+    `tell` hears of each finding at once, of some more than once.
 
     Plugins and skills made of the same files share one tuple of them, so that a caller may work on each tuple once.
     """
     repository = Repository(entries, read)
     reported: list[Finding] = []
-    listing = read_listing(repository, own_name, limits, reported.append)
+
+    def report(finding: Finding) -> None:
+        reported.append(finding)
+        tell(finding)
+
+    listing = read_listing(repository, own_name, limits, report)
     marketplace = listing.marketplace
     accounted = Accounted()
     planner = PluginPlanner(limits)
-    mirrors = _Mirrors(find_mirror, reported.append)
+    mirrors = _Mirrors(find_mirror, report)
     plugins: list[PlannedPlugin] = []
     for number, value in enumerate(marketplace.entries, start=1):
         place: Place | None = None
         try:
-            entry = read_entry(value, number, limits, reported.append)
+            entry = read_entry(value, number, limits, report)
             planner.claim(entry.name)
             source = plugin_source(entry, marketplace.plugin_root)
             place = (
-                Place(repository, source, accounted, reported.append)
+                Place(repository, source, accounted, report)
                 if isinstance(source, str)
                 else mirrors.place(entry.name, source)
             )
             plugins.append(planner.plan(entry, place))
         except NotServed as refusal:
-            (place.report if place else reported.append)(refusal.finding)
+            (place.report if place else report)(refusal.finding)
             # Its skills are not served because it is not: no need to say so of each.
             if (folder := claimed_folder(value, marketplace.plugin_root)) is not None:
                 accounted.absent_plugin(folder)
-    reported += [findings.SKILL_NOT_LISTED.at(path) for path in accounted.others(repository)]
+    for path in accounted.others(repository):
+        report(findings.SKILL_NOT_LISTED.at(path))
     return Catalog(
         name=marketplace.name,
         description=marketplace.description,

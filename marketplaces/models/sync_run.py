@@ -66,9 +66,7 @@ class SyncRun(OrganizationOwned):
     # What the run has cost so far, by all of its attempts: requests to the git host, bytes of its answers' bodies.
     requests = models.PositiveIntegerField(default=0, db_default=0)
     received_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
-    found = models.PositiveIntegerField(
-        default=0, db_default=0
-    )  # findings so far; their rows come with the snapshot
+    found = models.PositiveIntegerField(default=0, db_default=0)  # findings so far
 
     commit = models.CharField(max_length=64, blank=True)
     # Of the commit, as far as it was read.

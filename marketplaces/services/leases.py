@@ -16,7 +16,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from marketplaces.models import Marketplace, Phase, RunState, SyncRun
+from marketplaces.models import Marketplace, Phase, RunState, SyncFinding, SyncRun
 from marketplaces.services.queue import MOST_AT_ONCE
 from skillport.errors import SkillportError
 from skillport.outbound import Meter
@@ -77,6 +77,8 @@ def take(*, organization_id: UUID, sync_run_id: int, worker: str) -> Lease | Non
                 state=RunState.RUNNING, fence=fence, leased_by=worker, leased_until=_lease_end(), started_at=Now(),
                 attempts=F("attempts") + 1, phase=Phase.ASKING, done=0, total=0, found=0,
             )  # fmt: skip
+            if run.found:  # by whoever had it before
+                SyncFinding.objects.for_organization(organization_id).filter(sync_run=run).delete()
             spent = Meter(run.requests, run.received_bytes)
             return Lease(organization_id, run.marketplace_id, run.pk, fence, run.attempts + 1, spent)
     except IntegrityError:

@@ -21,7 +21,6 @@ from marketplaces.models import (
     Skill,
     SkillListing,
     Snapshot,
-    SyncFinding,
     SyncRun,
     VersionEntry,
 )
@@ -93,7 +92,7 @@ def publish(
         newest = (commit, folder, marketplace.last_snapshot_number)
         is_newest = served is not None and (served.commit, served.folder, served.number) == newest
         if served is not None and is_newest and not changed_plugins + changed_skills:
-            _end_run(lease, RunState.UNCHANGED, served, catalog, None)
+            _end_run(lease, RunState.UNCHANGED, served, None)
             return Changes(0, 0, snapshot=False)
         snapshot = _write_snapshot(marketplace, number, commit, folder, info, catalog)
         access.compile_readers(lease.organization_id)
@@ -105,7 +104,7 @@ def publish(
         changed = changes.between(
             lease.organization_id, marketplace.pk, since, number, renames=catalog.renames
         )
-        _end_run(lease, RunState.SUCCEEDED, snapshot, catalog, changes.summary(changed, since=since))
+        _end_run(lease, RunState.SUCCEEDED, snapshot, changes.summary(changed, since=since))
         audit.record(
             Action.SNAPSHOT_PUBLISHED, actor=SystemActor(organization_id=lease.organization_id, what="sync"),
             target=marketplace, commit=commit, number=number, plugins=changed_plugins, skills=changed_skills,
@@ -308,16 +307,7 @@ def _write_snapshot(
     )
 
 
-def _end_run(
-    lease: Lease, state: RunState, snapshot: Snapshot, catalog: Catalog, changed: dict[str, Any] | None
-) -> None:
-    SyncFinding.objects.bulk_create(
-        SyncFinding(
-            organization_id=lease.organization_id, sync_run_id=lease.sync_run_id, severity=finding.severity,
-            code=finding.code, path=finding.path[:500], reason=finding.reason, remedy=finding.remedy,
-        )
-        for finding in catalog.findings
-    )  # fmt: skip
+def _end_run(lease: Lease, state: RunState, snapshot: Snapshot, changed: dict[str, Any] | None) -> None:
     ended = SyncRun.objects.for_organization(lease.organization_id).filter(
         pk=lease.sync_run_id, fence=lease.fence
     )

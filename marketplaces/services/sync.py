@@ -28,12 +28,14 @@ from marketplaces.git.program import Connection
 from marketplaces.git.tree import below
 from marketplaces.manifest.catalog import read_catalog
 from marketplaces.manifest.plan import Catalog
+from marketplaces.manifest.report import Finding
 from marketplaces.models import Marketplace, Phase, RunState, SyncRun, Trigger
 from marketplaces.services import credentials, leases, moving, notices, outcomes, queue
 from marketplaces.services.caps import LIMITS, MAX_ATTEMPTS, MAX_BYTES, MAX_ENTRIES
 from marketplaces.services.external import queue as external
 from marketplaces.services.external.known import is_up_to_date
 from marketplaces.services.external.mirrors import MirrorReplaced, Mirrors
+from marketplaces.services.found import Found
 from marketplaces.services.leases import Lease, LeaseLost
 from marketplaces.services.publishing import publish
 from marketplaces.services.storing import Stored, store_blobs
@@ -193,8 +195,15 @@ def _read(
     entries = list(below(listed, marketplace.folder.encode()))
     if marketplace.folder and not entries:
         raise FolderNotFound
+    found = Found(lease)
+
+    def report(finding: Finding) -> None:
+        if (count := found.add(finding)) is not None:
+            _publish_frame(lease, Phase.READING, found=count)
+
     with BlobReader.opened(worker.git, copy.path) as reader:
-        catalog = read_catalog(entries, reader.read, LIMITS, marketplace.slug, mirrors.find)
+        catalog = read_catalog(entries, reader.read, LIMITS, marketplace.slug, mirrors.find, report)
+        found.settle(catalog.findings)
         stored = store_blobs(
             lease.organization_id,
             _sizes(catalog),
@@ -207,9 +216,13 @@ def _read(
 def _tell(lease: Lease, phase: Phase, done: int = 0, total: int = 0, **known: Any) -> None:
     """Write down how far the run is, then say so to whoever is watching. Raises `LeaseLost`."""
     leases.report(lease, phase, done, total, **known)
+    _publish_frame(lease, phase, done, total, known.get("found", 0))
+
+
+def _publish_frame(lease: Lease, phase: Phase, done: int = 0, total: int = 0, found: int = 0) -> None:
     frame = progress.frame(
         **_about(lease), phase=phase, done=done, total=total, requests=lease.meter.requests,
-        received_bytes=lease.meter.received_bytes, findings=known.get("found", 0),
+        received_bytes=lease.meter.received_bytes, findings=found,
     )  # fmt: skip
     progress.publish(lease.organization_id, frame)
 

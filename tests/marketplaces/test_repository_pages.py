@@ -10,7 +10,9 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from marketplaces.models import Marketplace, Phase, RunState, SyncRun, Trigger
+from marketplaces import progress
+from marketplaces.models import Marketplace, Phase, RunState, SyncFinding, SyncRun, Trigger
+from marketplaces.services import watching
 from marketplaces.services.quotas import set_quota
 from skillport.principal import Door, SystemActor
 from skillport.scoping import within
@@ -190,3 +192,36 @@ def test_in_a_browser_a_lost_connection_is_taken_up_again_and_the_end_is_not_mis
     with database_away():
         until(lambda: "A watcher could not be looked up" in caplog.text)
     page.wait_for("It ended unheard.")
+
+
+def test_in_a_browser_findings_appear_while_the_sync_goes_on(cast: Cast, page: Page) -> None:
+    with within(cast.acme):
+        made = Marketplace.objects.create(
+            organization=cast.acme, slug="skills", url="https://git.example/a.git"
+        )
+        run = SyncRun.objects.create(
+            organization=cast.acme, marketplace=made, trigger=Trigger.POLL, state=RunState.RUNNING, phase=Phase.READING,
+            leased_until=timezone.now() + timedelta(hours=1),
+        )  # fmt: skip
+    page.bring(settings.SITE_URL, settings.SESSION_COOKIE_NAME, cookie_of(cast.alice.user_id))
+    page.open(f"{settings.SITE_URL}{ROOT}{made.pk}/syncs/{run.pk}/")
+    page.wait_for("Nothing so far.")
+    page.evaluate("window.stays = true")
+    with within(cast.acme):
+        SyncFinding.objects.create(
+            organization=cast.acme, sync_run=run, severity="error", code="skill_no_description",
+            path="plugins/tools/skills/x/SKILL.md", reason="There is no description.", remedy="Write one.",
+        )  # fmt: skip
+        runs = SyncRun.objects.for_organization(cast.acme).filter(pk=run.pk)
+        runs.update(found=1)
+    for frame in watching.present_state(cast.alice):
+        progress.publish(cast.acme.pk, frame)
+    page.wait_for("There is no description.")
+    page.wait_for("1 finding")
+    assert page.evaluate("window.stays") is True, "the page was not loaded again"
+    assert page.complaints(settings.SITE_URL) == []
+    with within(cast.acme):
+        runs.update(state=RunState.FAILED, ended_at=timezone.now(), error_message="Enough of it.")
+    progress.publish(cast.acme.pk, {"sync_run": run.pk, "state": RunState.FAILED})
+    page.wait_for("Enough of it.")
+    page.wait_for("There is no description.")

@@ -47,6 +47,18 @@ for (const notice of document.querySelectorAll("[data-sync]")) {
     if (said.findings) told.push(said.findings === 1 ? "1 finding" : `${said.findings} findings`);
     return told.join(", ");
   };
+  // Findings are in the page itself, which only those get who may read them: the socket says no more than how many.
+  const list = document.querySelector("[data-findings]");
+  let shown = Number(list?.dataset.findings);
+  const showFindings = async (count) => {
+    if (!list || count === shown) return;
+    shown = count;
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+      const newer = page.querySelector("[data-findings]");
+      if (newer) list.replaceChildren(...newer.childNodes);
+    } catch { /* the end of the sync shows them all */ }
+  };
   let pause = 500; // milliseconds until the next try
   const watch = () => {
     const socket = new WebSocket(address);
@@ -58,7 +70,10 @@ for (const notice of document.querySelectorAll("[data-sync]")) {
         if (!said.open.map(String).includes(notice.dataset.run)) location.reload();
       } else if (String(said.sync_run) === notice.dataset.run) {
         if (said.state) location.reload();
-        else notice.querySelector("[data-phase]").textContent = words(said);
+        else {
+          notice.querySelector("[data-phase]").textContent = words(said);
+          showFindings(said.findings);
+        }
       }
     });
     socket.addEventListener("close", (event) => {

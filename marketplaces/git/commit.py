@@ -100,23 +100,21 @@ def _sizes(program: GitProgram, folder: Path, *, max_objects: int) -> dict[str, 
         "--unordered",
         "--batch-check=%(objecttype) %(objectname) %(objectsize)",
     ]
+    count = 0
     with program.streaming(folder, *arguments) as output:
-        for number, line in enumerate(output):
-            kind, git_id, size = _three(line.decode().split())
-            if kind == "blob":
-                sizes[git_id] = int(size)
-            if number > max_objects * 4:
+        while lines := output.readlines(_CHUNK):
+            words = b"".join(lines).decode().split()
+            # Of a damaged object git says in two words that it is missing: the copy is broken.
+            if len(words) != 3 * len(lines):
+                raise FetchFailed
+            described = zip(words[0::3], words[1::3], words[2::3], strict=True)
+            sizes.update({git_id: int(size) for kind, git_id, size in described if kind == "blob"})
+            count += len(lines)
+            if count > max_objects * 4:
                 raise RepositoryTooLarge(
                     "This repository holds far more objects than files. Keep it smaller."
                 )
     return sizes
-
-
-def _three(words: list[str]) -> list[str]:
-    """Give what git said of an object. Of a damaged one it says that it is missing: the copy is broken."""
-    if len(words) != 3:
-        raise FetchFailed
-    return words
 
 
 def _records(output: IO[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from marketplaces.git.tree import SYMLINK, TreeEntry
 from marketplaces.manifest import findings
@@ -12,8 +13,7 @@ from marketplaces.manifest.report import Finding, NotServed
 from marketplaces.manifest.repository import Repository, is_below, joined
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file and its place in the plugin, which is not its own path when a link leads to it."""
 
     place: bytes

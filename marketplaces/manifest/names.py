@@ -63,6 +63,7 @@ def checked_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=16_384)  # in a repository of 10,000 files most segments are of a few folders and names
 def folded(name: str) -> str:
     """Give the key under which a case-insensitive file system may keep `name`.
 
@@ -72,7 +73,7 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", upper.casefold())
 
 
-@lru_cache(maxsize=16_384)  # in a repository of 10,000 files most segments are of a few folders and names
+@lru_cache(maxsize=16_384)  # as above
 def _check_segment(segment: str) -> None:
     if segment in {"", ".", ".."}:
         raise NameRefused("has an empty segment, `.` or `..` in it")

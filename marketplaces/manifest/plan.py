@@ -1,13 +1,13 @@
 """What a commit would have us serve: the plan that an import carries out."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from marketplaces.manifest.json_files import Json
 from marketplaces.manifest.report import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
+class PlannedFile(NamedTuple):
     """A file to serve. `path` is relative to the root of the plugin or skill that holds it."""
 
     path: str

@@ -1,9 +1,8 @@
 """The files of one plugin: which are served, which are refused and why."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
-from marketplaces.git.tree import EXECUTABLE, SUBMODULE, TreeEntry
+from marketplaces.git.tree import EXECUTABLE, SUBMODULE, SYMLINK
 from marketplaces.manifest import findings
 from marketplaces.manifest.limits import Limits
 from marketplaces.manifest.links import Found, LinkBudget, LinkBudgetSpent, Links, RefusedFile
@@ -41,7 +40,7 @@ class PluginFiles:
             return self.files
         if folder not in self._moved:
             self._moved[folder] = tuple(
-                replace(file, path=file.path[len(folder) + 1 :]) for file in self.below(folder)
+                file._replace(path=file.path[len(folder) + 1 :]) for file in self.below(folder)
             )
         return self._moved[folder]
 
@@ -86,6 +85,9 @@ def _followed(
         raise NotServed(findings.PLUGIN_TOO_MANY_FILES.at(root, limit=limits.plugin_files))
     for entry in entries:
         place = entry.path[len(root) + 1 :] if root else entry.path
+        if entry.mode != SYMLINK:
+            found.append(Found(place, entry))
+            continue
         try:
             behind = list(links.files(entry, place))
         except LinkBudgetSpent:
@@ -102,22 +104,16 @@ def _planned(
     file: Found, root: bytes, repository: Repository, limits: Limits, spellings: Spellings
 ) -> PlannedFile:
     entry = file.entry
-    at = joined(root, file.place)
     try:
         path = checked_path(file.place)
     except NameRefused as refusal:
-        raise NotServed(findings.NAME_REFUSED.at(at, why=refusal.why)) from None
-    size_bytes = _size(entry, at, limits)
-    if repository.is_large_file_pointer(entry):
-        raise NotServed(findings.LARGE_FILE_POINTER.at(at))
-    if (other := spellings.claim(path)) is not None:
-        raise NotServed(findings.NAME_COLLIDES.at(at, other=other))
-    return PlannedFile(path, entry.git_id, entry.mode == EXECUTABLE, size_bytes)
-
-
-def _size(entry: TreeEntry, at: bytes, limits: Limits) -> int:
+        raise NotServed(findings.NAME_REFUSED.at(joined(root, file.place), why=refusal.why)) from None
     if entry.mode == SUBMODULE:
-        raise NotServed(findings.SUBMODULE_REFUSED.at(at))
+        raise NotServed(findings.SUBMODULE_REFUSED.at(joined(root, file.place)))
     if entry.size_bytes is None or entry.size_bytes > limits.file_bytes:
-        raise NotServed(findings.FILE_TOO_LARGE.at(at, limit=limits.file_bytes))
-    return entry.size_bytes
+        raise NotServed(findings.FILE_TOO_LARGE.at(joined(root, file.place), limit=limits.file_bytes))
+    if repository.is_large_file_pointer(entry):
+        raise NotServed(findings.LARGE_FILE_POINTER.at(joined(root, file.place)))
+    if (other := spellings.claim(path)) is not None:
+        raise NotServed(findings.NAME_COLLIDES.at(joined(root, file.place), other=other))
+    return PlannedFile(path, entry.git_id, entry.mode == EXECUTABLE, entry.size_bytes)

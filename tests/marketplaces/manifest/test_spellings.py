@@ -48,3 +48,9 @@ def test_a_folder_has_one_spelling():
 
 def test_a_refused_path_takes_nothing():
     assert claimed("a", "A/new/x", "new/x") == [None, "a", None]
+
+
+def test_files_of_a_known_folder_are_compared_as_well():
+    assert claimed("Docs/sub/one", "Docs/sub/ONE", "Docs/SUB/two", "Docs/Sub", "Docs/sub/two") == [
+        None, "Docs/sub/one", "Docs/sub", "Docs/sub", None,
+    ]  # fmt: skip

@@ -4,11 +4,13 @@ A port that the kernel chose is one of those that it also gives to outgoing conn
 used. These lie below that range (Linux: 32768 and up), and each is claimed for as long as the test process lives.
 """
 
+import contextlib
 import fcntl
 import itertools
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 _FIRST, _LAST = 20_000, 32_000
@@ -24,6 +26,14 @@ def claim_ports(count: int = 1) -> int:
         if ports == sorted(ports) and all(_claimed(port) and _is_free(port) for port in ports):
             return ports[0]
     raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def nobodys_port() -> Iterator[int]:
+    """Give a port at which nobody listens. It is taken, so that nobody comes, and no connection to it meets itself."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def _claimed(port: int) -> bool:

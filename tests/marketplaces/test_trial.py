@@ -14,6 +14,7 @@ from marketplaces.manifest.limits import DEFAULT
 from marketplaces.services.trial import Step, StepName, StepState, Trial
 from skillport.outbound import Origin
 from tests.marketplaces.git.hosts import LISTED, Answers, FakeHost, Request, always, answer
+from tests.ports import nobodys_port
 from tests.repositories import SMALL, NewRepository, marketplace, skill
 
 SECRET = "a-token-that-nobody-may-see"
@@ -140,9 +141,8 @@ def test_without_a_token_it_is_asked_for_and_not_called_wrong(tmp_path: Path) ->
 
 
 def test_nobody_at_the_address_fails_the_host(tmp_path: Path) -> None:
-    with FakeHost() as host:
-        pass  # closed by now
-    *before, last = trial(tmp_path, f"{host.url}/acme/skills.git").steps()
+    with nobodys_port() as port:
+        *before, last = trial(tmp_path, f"http://127.0.0.1:{port}/acme/skills.git").steps()
     assert states(before) == ok(StepName.ADDRESS)
     assert (last.name, last.code) == (StepName.HOST, "host_unreachable")
 

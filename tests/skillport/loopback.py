@@ -93,13 +93,13 @@ def says(answer: bytes) -> Handler:
 
 
 def drips(at_once: bytes, slowly: Iterable[bytes], *, reads: bool = True) -> Handler:
-    """Make a server that sends the first part at once and the rest byte by byte, for at most 4 seconds."""
+    """Make a server that sends the first part at once and the rest byte by byte, for at most 30 seconds."""
 
     def handle(client: socket.socket, ended: threading.Event) -> None:
         if reads:
             client.recv(65536)
         client.sendall(at_once)
-        for byte in itertools.islice(slowly, 200):
+        for byte in itertools.islice(slowly, 1500):
             if ended.wait(0.02):
                 return
             client.sendall(byte)

@@ -27,7 +27,9 @@ async def _turns_at_which_a_cancellation_is_lost() -> list[int]:
         for _ in range(turns):
             await asyncio.sleep(0)
         receiving.cancel()
-        done, _ = await asyncio.wait([receiving], timeout=2)
+        done, _ = await asyncio.wait(
+            [receiving], timeout=10
+        )  # less than the socket's: that ends one that is stuck
         if not done:
             stuck.append(turns)
             receiving.cancel()

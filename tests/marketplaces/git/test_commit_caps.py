@@ -11,7 +11,7 @@ from marketplaces.git.program import GitProgram
 from marketplaces.git.tree import TreeEntry
 from skillport.demo.git_host import git
 from tests.marketplaces.git.builder import EMPTY_TREE, commit, feed, write_commit, write_object, write_tree
-from tests.marketplaces.git.watching import at_most, needs_proc
+from tests.marketplaces.git.watching import SOON, at_most, needs_proc
 
 DEEP = 20_000
 
@@ -94,7 +94,7 @@ def test_a_tree_bomb_costs_no_more_than_the_cap(
     program: GitProgram, bare: Path, max_entries: int, max_bytes: int
 ) -> None:
     made = bomb(bare, feed(bare, "hash-object", "-w", "--stdin", content=b"x"), "100644 blob")
-    with at_most(2), pytest.raises(RepositoryTooLarge):
+    with at_most(SOON), pytest.raises(RepositoryTooLarge):
         all_files(program, bare, made, max_entries=max_entries, max_bytes=max_bytes)
 
 
@@ -103,7 +103,7 @@ def test_a_tree_bomb_without_a_single_file_costs_no_more_than_the_cap(
     program: GitProgram, bare: Path
 ) -> None:
     made = bomb(bare, EMPTY_TREE, "040000 tree")
-    with at_most(2), pytest.raises(RepositoryTooLarge):
+    with at_most(SOON), pytest.raises(RepositoryTooLarge):
         all_files(program, bare, made)
 
 
@@ -121,7 +121,7 @@ def test_folders_that_are_too_deep_are_a_failure_and_not_a_stop(program: GitProg
 @pytest.mark.parametrize("size", [8 * 2**20, 100_000])
 def test_a_name_that_no_system_can_hold_is_refused_early(program: GitProgram, bare: Path, size: int) -> None:
     tree = write_tree(bare, (b"100644", b"n" * size, write_object(bare, b"blob", b"x")))
-    with at_most(5), pytest.raises(RepositoryTooLarge):
+    with at_most(SOON), pytest.raises(RepositoryTooLarge):
         all_files(program, bare, write_commit(bare, tree=tree))
 
 
@@ -154,6 +154,6 @@ def test_a_stop_during_a_listing_is_told_as_such(program: GitProgram, bare: Path
     entries = list_files(program, bare, made, max_entries=10**9, max_bytes=10**9)
     next(entries)
     program.processes.stop()
-    with at_most(5), pytest.raises(GitStopped):
+    with at_most(SOON), pytest.raises(GitStopped):
         for _ in entries:
             pass

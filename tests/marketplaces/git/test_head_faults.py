@@ -29,7 +29,8 @@ from tests.marketplaces.git.hosts import (
     answer,
     packet,
 )
-from tests.marketplaces.git.watching import at_most
+from tests.marketplaces.git.watching import SOON, at_most
+from tests.ports import nobodys_port
 
 WHOLE = LISTED + b"0000"
 
@@ -73,14 +74,16 @@ BROKEN: dict[str, Answers] = {
 
 @pytest.mark.parametrize("answers", BROKEN.values(), ids=BROKEN)
 def test_a_host_that_breaks_off_or_never_ends_is_unreachable(answers: Answers) -> None:
-    with at_most(5), pytest.raises(HostUnreachable):
+    with at_most(SOON), pytest.raises(HostUnreachable):
         ask_one_that(answers)
 
 
 def test_a_silent_host_is_given_up_when_the_deadline_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_module, "_DEADLINE_SECONDS", 0.2)
-    with FakeHost() as host, at_most(2), pytest.raises(HostUnreachable):
-        ask(Remote(host.url))
+    monkeypatch.setattr(head_module, "_DEADLINE_SECONDS", 2)
+    with FakeHost() as host:
+        with at_most(SOON), pytest.raises(HostUnreachable):
+            ask(Remote(host.url))
+        assert host.asked.wait(SOON)
     assert len(host.requests) == 1
 
 
@@ -88,10 +91,10 @@ def test_a_host_that_is_down_or_takes_no_connection_is_unreachable(monkeypatch: 
     monkeypatch.setattr(head_module, "_DEADLINE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
-        with socket.create_connection(address), at_most(2), pytest.raises(HostUnreachable):
+        with socket.create_connection(address), at_most(SOON), pytest.raises(HostUnreachable):
             ask(Remote(f"http://127.0.0.1:{address[1]}/x"))
-    with at_most(2), pytest.raises(HostUnreachable):
-        ask(Remote(f"http://127.0.0.1:{address[1]}/x"))
+    with nobodys_port() as port, at_most(SOON), pytest.raises(HostUnreachable):
+        ask(Remote(f"http://127.0.0.1:{port}/x"))
 
 
 STATUSES: dict[str, tuple[Answers, type[RepositoryError]]] = {
@@ -169,7 +172,7 @@ GARBAGE = {
 
 @pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE)
 def test_what_is_no_list_of_branches_is_told_as_another_protocol(body: bytes) -> None:
-    with at_most(5), pytest.raises(NoProtocolV2):
+    with at_most(SOON), pytest.raises(NoProtocolV2):
         ask_one_that(always(body=body))
 
 
@@ -179,7 +182,7 @@ def test_neither_is_garbage_in_the_older_protocol(body: bytes) -> None:
         kind = "advertisement" if request.method == "GET" else "result"
         yield from answer(body=body, content_type=f"application/x-git-upload-pack-{kind}")
 
-    with at_most(5), pytest.raises(NoProtocolV2):
+    with at_most(SOON), pytest.raises(NoProtocolV2):
         ask_one_that(answers)
 
 
@@ -196,7 +199,7 @@ def test_neither_is_garbage_in_the_older_protocol(body: bytes) -> None:
     ],
 )
 def test_a_length_is_four_hexadecimal_digits_and_nothing_else(body: bytes) -> None:
-    with at_most(3), pytest.raises(NoProtocolV2):
+    with at_most(SOON), pytest.raises(NoProtocolV2):
         ask_one_that(always(body=body))
 
 

@@ -19,7 +19,7 @@ from marketplaces.git.program import GitProgram
 from skillport.demo.git_host import git
 from tests.marketplaces.git.builder import Repository, connect, contents, feed, write_delta_bomb
 from tests.marketplaces.git.hosts import COMMIT, FakeHost, packet, speaking_v2
-from tests.marketplaces.git.watching import Watched, at_most, members, needs_proc, variables
+from tests.marketplaces.git.watching import SOON, Watched, at_most, members, needs_proc, variables
 from tests.waiting import until
 
 SECRET = "a-secret-that-nobody-may-see"
@@ -193,16 +193,18 @@ def test_stopping_ends_a_hanging_fetch_and_its_helpers_within_a_second(
         watched = [Watched(pid) for pid in members(group)]
         program.processes.stop()
         assert [one.ends_within(10) for one in watched] == [True] * len(watched)
-        with at_most(10), pytest.raises(GitStopped):
+        with at_most(SOON), pytest.raises(GitStopped):
             fetch.result()
 
 
 def test_a_git_that_takes_too_long_is_ended(
-    copy: KeptCopy, program: GitProgram, records: Path, monkeypatch: pytest.MonkeyPatch
+    copy: KeptCopy, records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Wherever it is by then: a busy machine may not let it come as far as to the host."""
     monkeypatch.setattr(program_module, "_SECONDS", 0.5)
-    with hanging(copy, program, records) as (_, fetch), at_most(3), pytest.raises(RepositoryError):
-        fetch.result()
+    with FakeHost() as host, at_most(SOON), pytest.raises(RepositoryError):
+        copy.fetch(COMMIT, connect(f"{host.url}/acme/skills.git", SECRET))
+    assert list(records.iterdir()) == []
 
 
 def test_output_larger_than_the_pipe_streams_in_little_memory(program: GitProgram, bare: Path) -> None:
@@ -224,7 +226,7 @@ def test_a_host_that_floods_the_error_output_neither_blocks_git_nor_fills_memory
     with FakeHost(speaking_v2(flood)) as host:
         tracemalloc.start()
         try:
-            with at_most(15), pytest.raises(FetchFailed):
+            with at_most(SOON), pytest.raises(FetchFailed):
                 copy.fetch(COMMIT, connect(f"{host.url}/x.git"))
             peak = tracemalloc.get_traced_memory()[1]
         finally:

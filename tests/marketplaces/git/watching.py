@@ -14,6 +14,11 @@ needs_proc = pytest.mark.skipif(
 )
 
 
+# For what ends at once where it is right, and where it is wrong never, or when a host's patience of twenty seconds is
+# over: far from both, so that no busy machine decides.
+SOON = 15
+
+
 @contextlib.contextmanager
 def at_most(seconds: float) -> Iterator[None]:
     """Fail when the block takes longer, even if it would never end."""

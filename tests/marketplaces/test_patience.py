@@ -7,6 +7,7 @@ import pytest
 from marketplaces.patience import asks_a_git_host
 from marketplaces.services.asking import TooManyAtOnce, a_place
 from marketplaces.services.binding import bind_checked_marketplace
+from marketplaces.services.credentials import Credential
 from tests.cast import Cast
 from tests.repositories import SMALL, NewRepository
 
@@ -68,7 +69,7 @@ def test_whoever_finds_no_place_is_told_so_and_nothing_is_bound(
         "principal": cast.alice,
         "slug": "",
         "url": repository.url,
-        "credential_secret": repository.token,
+        "credential": Credential(repository.token),
     }
     with a_place(cast.acme.pk), a_place(cast.acme.pk), pytest.raises(TooManyAtOnce):
         bind_checked_marketplace(**given)

@@ -7,6 +7,7 @@ import pytest
 
 from marketplaces.models import PluginListing, SkillListing, SyncRun, Trigger
 from marketplaces.services import catalog, queue, sync
+from marketplaces.services.credentials import Credential
 from marketplaces.services.external import hosts
 from marketplaces.services.external.mirrors import MirrorReplaced, Mirrors
 from marketplaces.services.worker import Worker
@@ -150,7 +151,8 @@ def test_the_marketplaces_own_token_goes_nowhere_and_a_bound_credential_only_to_
     marketplace_id = publish(cast.alice, new_repository(listing(far(there))), worker)
     with within(cast.acme):
         assert hosts.get_external_sources(principal=cast.alice, marketplace_id=marketplace_id).is_default
-    second = bind(cast.alice, new_repository(listing(far(there))), "second", **owners)
+    own = Credential(host.password, "owner")
+    second = bind(cast.alice, new_repository(listing(far(there))), "second", credential=own)
     sync_now(cast.alice, second, worker)
     assert mirror_all(cast.alice) == 1, "one for both"
     assert source_of(cast.alice, there).error_code == "external_credential_needed"

@@ -11,18 +11,21 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from marketplaces.check_streams import lines_of, wants_lines
-from marketplaces.repository_pages import CredentialForm, RepositoryForm
+from marketplaces.repository_forms import AppForm, AppRepositoryForm, RepositoryForm, TokenForm, by_app
 from marketplaces.services import binding, bound, checking, moving, webhook_setup
-from marketplaces.services.trial import TITLES, Step, StepName
+from marketplaces.services.steps import TITLES, Step, StepName, steps_of
 from skillport.organizations.doors import member_page, needs
 from skillport.organizations.pages.navigation import show_settings
 from skillport.organizations.pages.posting import done, refusals_in
 from skillport.permissions import Permission
 from skillport.principal import Principal
 
+Repository = RepositoryForm | AppRepositoryForm
 _AT: Final = "marketplaces/"
 _FIELDS: Final = {
     StepName.ADDRESS: "url",
+    StepName.APP: "app_id",
+    StepName.INSTALLATION: "installation_id",
     StepName.HOST: "url",
     StepName.CREDENTIAL: "credential_secret",
     StepName.REPOSITORY: "url",
@@ -30,7 +33,11 @@ _FIELDS: Final = {
 }
 
 
-class MovedForm(CredentialForm):
+class MovedForm(TokenForm):
+    address = forms.CharField(widget=forms.HiddenInput, max_length=500)
+
+
+class MovedAppForm(AppForm):
     address = forms.CharField(widget=forms.HiddenInput, max_length=500)
 
 
@@ -42,7 +49,8 @@ def bind(request: HttpRequest, principal: Principal) -> HttpResponse:
 
     With `checked`, the page has just told of a check that passed: then the host is only asked for the newest commit.
     """
-    form = RepositoryForm(request.POST or None, initial={"url": request.GET.get("url", "")[:500]})
+    kind = AppRepositoryForm if by_app(request) else RepositoryForm
+    form = kind(request.POST or None, initial={"url": request.GET.get("url", "")[:500]})
     steps: tuple[Step, ...] = ()
     if form.is_valid():
         with refusals_in(form):
@@ -55,7 +63,7 @@ def bind(request: HttpRequest, principal: Principal) -> HttpResponse:
             made = binding.bind_checked_marketplace(principal=principal, **form.given)
             return show_settings(
                 request, principal, "marketplaces/repository_bound.html", at=_AT,
-                heading="The repository answers", made=made, lines=_lines(principal, steps) if steps else [],
+                heading="The repository answers", made=made, lines=_lines(principal, steps, by_app=by_app(request)) if steps else [],
                 by_hand=webhook_setup.by_hand(principal=principal, marketplace_id=made.marketplace_id),
                 repository=bound.get_marketplace(principal=principal, marketplace_id=made.marketplace_id),
             )  # fmt: skip
@@ -67,7 +75,7 @@ def bind(request: HttpRequest, principal: Principal) -> HttpResponse:
 @require_POST
 def check(request: HttpRequest, principal: Principal) -> HttpResponseBase:
     """Check a repository and save nothing: step by step to a script, as a page to everybody else."""
-    form = RepositoryForm(request.POST)
+    form = (AppRepositoryForm if by_app(request) else RepositoryForm)(request.POST)
     steps: tuple[Step, ...] = ()
     if form.is_valid():
         with refusals_in(form):
@@ -88,10 +96,10 @@ def moved(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> H
     """Confirm where the repository has gone. It is read there once it answers; until then nothing changes."""
     found = bound.get_marketplace(principal=principal, marketplace_id=marketplace_id)
     keeps = bool(found.moved_to) and moving.keeps_credential(found.url, found.moved_to)
-    form = MovedForm(
-        request.POST or None, initial={"address": found.moved_to, "username": found.username if keeps else ""}
-    )
-    if keeps:
+    with_app = by_app(request)
+    initial = {"address": found.moved_to, "username": found.username if keeps else ""}
+    form = (MovedAppForm if with_app else MovedForm)(request.POST or None, initial=initial)
+    if keeps and not with_app:
         form.fields["credential_secret"].help_text = "Empty keeps the one that is stored."
     if form.is_valid():
         with refusals_in(form):
@@ -102,28 +110,28 @@ def moved(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> H
             )
     return show_settings(
         request, principal, "marketplaces/repository_moved.html", at=_AT, heading="The repository has moved",
-        form=form, repository=found, keeps=keeps,
+        form=form, repository=found, keeps=keeps, by_app=with_app,
     )  # fmt: skip
 
 
 def _form(
-    request: HttpRequest, principal: Principal, form: RepositoryForm, steps: tuple[Step, ...]
+    request: HttpRequest, principal: Principal, form: Repository, steps: tuple[Step, ...]
 ) -> HttpResponse:
     return show_settings(
         request, principal, "marketplaces/repository_bind.html", at=_AT, heading="Bind a repository", form=form,
-        lines=_lines(principal, steps), has_steps=bool(steps),
+        lines=_lines(principal, steps, by_app=by_app(request)), has_steps=bool(steps), by_app=by_app(request),
     )  # fmt: skip
 
 
-def _tell(form: RepositoryForm, failed: Step) -> None:
+def _tell(form: Repository, failed: Step) -> None:
     """Let the form say what failed, beside the field in which it can be mended."""
     form.add_error(_FIELDS.get(failed.name), failed.said)
 
 
-def _lines(principal: Principal, steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+def _lines(principal: Principal, steps: tuple[Step, ...], *, by_app: bool) -> list[dict[str, Any]]:
     """Give what is shown of every step, also of those that were not reached."""
     known = {step.name: step for step in steps}
-    return [_line(principal, name, known.get(name)) for name in StepName]
+    return [_line(principal, name, known.get(name)) for name in steps_of(app=by_app)]
 
 
 def _line(principal: Principal, name: StepName, step: Step | None) -> dict[str, Any]:

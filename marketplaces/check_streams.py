@@ -13,7 +13,7 @@ from django.db import connection
 from django.http import StreamingHttpResponse
 
 from marketplaces.services.checking import Check
-from marketplaces.services.trial import Step, StepState
+from marketplaces.services.steps import Step, StepState
 
 logger = logging.getLogger(__name__)
 

@@ -1,16 +1,13 @@
 """Pages of the settings about the repositories that are bound: where each stands, what its syncs did, what can be changed."""
 
 from functools import partial
-from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from marketplaces.repository_forms import AppForm, TokenForm, by_app
 from marketplaces.services import binding, bound
-from marketplaces.services.credentials import Credential
-from marketplaces.services.folders import LONGEST_FOLDER
 from marketplaces.services.storage import get_storage
 from skillport.organizations.doors import member_page, needs
 from skillport.organizations.pages.navigation import address_of, show_settings
@@ -19,63 +16,6 @@ from skillport.permissions import Permission
 from skillport.principal import Principal
 
 _AT = "marketplaces/"
-_PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
-
-
-class CredentialForm(forms.Form):
-    credential_secret = forms.CharField(
-        label="Access token",
-        required=False,
-        max_length=2000,
-        widget=forms.PasswordInput(_PLAIN),
-        help_text="Read-only. GitHub: a fine-grained token for this one repository with Contents: Read-only. GitLab: a "
-        "project access token with the role Reporter and the scope read_repository. Empty for a public repository.",
-    )
-    username = forms.CharField(
-        label="User name",
-        required=False,
-        max_length=200,
-        widget=forms.TextInput(_PLAIN),
-        help_text="Only for hosts that want a certain one beside the token, as Bitbucket does.",
-    )
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """Give what was entered, with the names that services use."""
-        given = dict(self.cleaned_data)
-        return {"credential": Credential(given.pop("credential_secret"), given.pop("username")), **given}
-
-
-class RepositoryForm(CredentialForm):
-    branch = forms.CharField(
-        required=False,
-        max_length=200,
-        widget=forms.TextInput(_PLAIN),
-        help_text="Empty follows the repository's default branch.",
-    )
-    url = forms.CharField(
-        label="Address of the repository",
-        max_length=500,
-        widget=forms.TextInput(
-            {**_PLAIN, "inputmode": "url", "placeholder": "https://github.com/acme/skills"}
-        ),
-        help_text="The https address from its clone button.",
-    )
-    folder = forms.CharField(
-        required=False,
-        max_length=LONGEST_FOLDER,
-        widget=forms.TextInput(_PLAIN),
-        help_text="Where the marketplace lies in the repository, for example tools/claude. Empty takes its root.",
-    )
-    slug = forms.CharField(
-        label="Name of the marketplace",
-        required=False,
-        max_length=64,
-        widget=forms.TextInput(_PLAIN),
-        help_text="It is part of every skill's full name. Empty takes the repository's name.",
-    )
-    error_title = "The repository is not bound yet"
-    field_order = ("url", "credential_secret", "username", "branch", "folder", "slug")
 
 
 @member_page
@@ -123,7 +63,8 @@ def sync(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> Ht
 def credential(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> HttpResponse:
     """Replace the credential by one that the host accepts; until then the old one stays."""
     found = bound.get_marketplace(principal=principal, marketplace_id=marketplace_id)
-    form = CredentialForm(request.POST or None, initial={"username": found.username})
+    with_app = by_app(request, default=found.app is not None)
+    form = _credential_form(request, found, with_app=with_app)
     if form.is_valid():
         with refusals_in(form, "credential_secret"):
             binding.replace_checked_credential(
@@ -131,14 +72,15 @@ def credential(request: HttpRequest, principal: Principal, marketplace_id: UUID)
             )
             said = "The host accepts it. A sync with it is on its way."
             return done(request, said, address_of(principal, "repository", marketplace_id))
-    return _form(
-        request, principal, form, heading="Replace the token", button="Check and replace", repository=found
-    )
-
-
-def _form(
-    request: HttpRequest, principal: Principal, form: forms.Form, *, heading: str, button: str, **more: Any
-) -> HttpResponse:
     return show_settings(
-        request, principal, "marketplaces/repository_form.html", at=_AT, heading=heading, form=form, button=button, **more
+        request, principal, "marketplaces/repository_credential.html", at=_AT,
+        heading="Replace the GitHub App's key" if with_app else "Replace the token", form=form, repository=found,
+        by_app=with_app,
     )  # fmt: skip
+
+
+def _credential_form(request: HttpRequest, found: bound.Bound, *, with_app: bool) -> AppForm | TokenForm:
+    if not with_app:
+        return TokenForm(request.POST or None, initial={"username": found.username})
+    known = {"app_id": found.app.id, "installation_id": found.app.installation_id} if found.app else {}
+    return AppForm(request.POST or None, initial=known)

@@ -8,6 +8,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from marketplaces.repository_forms import PLAIN, ProviderField
 from marketplaces.services import bound, changing, pinning
 from skillport.organizations.doors import member_page, needs
 from skillport.organizations.pages.navigation import address_of, show_settings
@@ -16,7 +17,6 @@ from skillport.permissions import Permission
 from skillport.principal import Principal
 
 _AT = "marketplaces/"
-_PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
 _POLLS = [(seconds, bound.looks(seconds)) for seconds in (60, 300, 600, 3600, 86_400, 0)]
 
 
@@ -24,13 +24,13 @@ class SettingsForm(forms.Form):
     branch = forms.CharField(
         required=False,
         max_length=200,
-        widget=forms.TextInput(_PLAIN),
+        widget=forms.TextInput(PLAIN),
         help_text="Empty follows the repository's default branch.",
     )
     folder = forms.CharField(
         required=False,
         max_length=200,
-        widget=forms.TextInput(_PLAIN),
+        widget=forms.TextInput(PLAIN),
         help_text="Where the marketplace lies in the repository, for example tools/claude. Empty takes its root.",
     )
     poll_seconds = forms.TypedChoiceField(
@@ -44,6 +44,7 @@ class SettingsForm(forms.Form):
         max_value=changing.LONGEST_KEPT_DAYS,
         help_text="So long you can go back to what was served before.",
     )
+    provider = ProviderField()
 
     def __init__(self, *args: Any, poll_seconds: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,7 +56,7 @@ class PinForm(forms.Form):
     commit = forms.CharField(
         label="Id of the commit",
         max_length=64,
-        widget=forms.TextInput(_PLAIN),
+        widget=forms.TextInput(PLAIN),
         help_text="All 40 digits. The branch is not followed until you say so.",
     )
 
@@ -64,7 +65,7 @@ class DeleteForm(forms.Form):
     def __init__(self, slug: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["confirmation"] = forms.CharField(
-            label=f"Type {slug} to say that you mean it", widget=forms.TextInput(_PLAIN)
+            label=f"Type {slug} to say that you mean it", widget=forms.TextInput(PLAIN)
         )
 
 
@@ -74,6 +75,7 @@ class DeleteForm(forms.Form):
 def edit(request: HttpRequest, principal: Principal, marketplace_id: UUID) -> HttpResponse:
     found = bound.get_marketplace(principal=principal, marketplace_id=marketplace_id)
     now = {name: getattr(found, name) for name in ("branch", "folder", "poll_seconds", "keep_days")}
+    now["provider"] = found.provider if found.provider_chosen else ""
     form = SettingsForm(request.POST or None, initial=now, poll_seconds=found.poll_seconds)
     if form.is_valid():
         with refusals_in(form):

@@ -1,4 +1,4 @@
-"""Google and Microsoft Entra as `emulate` plays them (npm, Apache-2.0): providers that nobody here wrote.
+"""Google, Microsoft Entra and GitHub as `emulate` plays them (npm, Apache-2.0): providers that nobody here wrote.
 
 Its `latest` tag is another program of the same name, so the version is pinned; it needs Node 22.15, so it brings one.
 """
@@ -31,9 +31,19 @@ class Emulator:
 
     def start(self, *, users: list[dict[str, Any]], clients: list[dict[str, Any]]) -> None:
         """Begin anew, with new keys, knowing exactly these people and applications."""
+        self.begin({"users": users, "oauth_clients": clients})
+
+    def begin(
+        self,
+        known: dict[str, Any],
+        *,
+        tokens: dict[str, Any] | None = None,
+        ready: str = "/.well-known/openid-configuration",
+    ) -> None:
+        """Begin anew, knowing exactly this and people's `tokens`, and wait until the path `ready` answers."""
         self.stop()
         seed = self._folder / "seed.json"
-        seed.write_text(json.dumps({self.service: {"users": users, "oauth_clients": clients}}))
+        seed.write_text(json.dumps({"tokens": tokens or {}, self.service: known}))
         program = self._modules / "emulate" / "dist" / "index.js"
         arguments = ["start", "--service", self.service, "--seed", str(seed), "--port", str(self.port)]
         self._process = subprocess.Popen(
@@ -41,7 +51,7 @@ class Emulator:
             env={"HOME": str(self._folder), "PATH": os.environ["PATH"]}, cwd=self._folder,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        until(self._answers, 30)
+        until(lambda: self._answers(ready), 30)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -49,10 +59,10 @@ class Emulator:
             self._process.wait(timeout=20)
             self._process = None
 
-    def _answers(self) -> bool:
+    def _answers(self, path: str) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"emulate ended with {self._process.returncode}"
         try:
-            return httpx2.get(f"{self.url}/.well-known/openid-configuration", trust_env=False).is_success
+            return httpx2.get(f"{self.url}{path}", trust_env=False).is_success
         except httpx2.TransportError:
             return False

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from marketplaces.providers.api import Kind
 from skillport.principal import Role
 
 
@@ -13,6 +14,18 @@ def read(shape: type[serializers.Serializer[Any]], sent: Any) -> dict[str, Any]:
     asked.is_valid(raise_exception=True)
     given: dict[str, Any] = asked.validated_data
     return given
+
+
+class ProviderField(serializers.ChoiceField):
+    """Whose API a git host has; empty lets Skillport ask the host. Read as a `Kind`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        told = {"required": False, "allow_blank": True, "default": Kind.NOT_ASKED, **kwargs}
+        choices = [(kind, kind.value) for kind in Kind if kind]
+        super().__init__(choices=choices, help_text="empty: found out by asking the host", **told)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return Kind(super().to_internal_value(data))
 
 
 class RoleField(serializers.ChoiceField):

@@ -1,6 +1,5 @@
 """Marketplaces over REST: bind repositories, see where they stand, begin syncs. A credential goes in and never comes out."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http.response import HttpResponseBase
@@ -11,12 +10,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connector.api.authentication import principal_of
-from connector.api.fields import read
+from connector.api.credentials import Credential
+from connector.api.fields import ProviderField, read
 from marketplaces.check_streams import lines_of, wants_lines
 from marketplaces.models import RunState, Trigger
-from marketplaces.services import binding, bound, changes, changing, checking, credentials, moving
+from marketplaces.services import binding, bound, changes, changing, checking, moving
 from marketplaces.services.checking import Report
-from marketplaces.services.trial import Step, StepName, StepState
+from marketplaces.services.steps import Step, StepName, StepState
 
 
 class ChangeCounts(serializers.Serializer[changes.Counts]):
@@ -120,6 +120,12 @@ class CredentialExpiry(serializers.Serializer[bound.Expiry]):
     asked_at = serializers.DateTimeField(allow_null=True, help_text="asked daily")
 
 
+class GitHubAppOfMarketplace(serializers.Serializer[bound.App]):
+    app_id = serializers.CharField(source="id", help_text="its App id or client id")
+    installation_id = serializers.IntegerField(allow_null=True, help_text="null: not known yet")
+    key_fingerprint = serializers.CharField(help_text="as GitHub shows it")
+
+
 class Marketplace(serializers.Serializer[bound.Bound]):
     id = serializers.UUIDField()
     slug = serializers.CharField()
@@ -131,9 +137,13 @@ class Marketplace(serializers.Serializer[bound.Bound]):
     username = serializers.CharField()
     credential_last_four = serializers.CharField()
     credential_expiry = CredentialExpiry()
+    github_app = GitHubAppOfMarketplace(
+        source="app", allow_null=True, help_text="whose tokens it is read with; null: none"
+    )
     provider = serializers.CharField(
         help_text="whose API its host has: github, gitlab or other; empty: not known yet"
     )
+    provider_chosen = serializers.BooleanField(help_text="somebody has said so, and the host is not asked")
     webhook = WebhookHealth()
     created_at = serializers.DateTimeField()
     next_poll_at = serializers.DateTimeField(allow_null=True)
@@ -159,29 +169,6 @@ class MarketplaceList(serializers.Serializer[dict[str, object]]):
     marketplaces = Marketplace(many=True)
 
 
-class Credential(serializers.Serializer[dict[str, object]]):
-    username = serializers.CharField(
-        required=False,
-        default="",
-        allow_blank=True,
-        max_length=200,
-        help_text="only where the host wants a certain one",
-    )
-    credential = serializers.CharField(
-        required=False,
-        default="",
-        allow_blank=True,
-        max_length=2000,
-        write_only=True,
-        trim_whitespace=True,
-    )
-
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Give the parts of the credential as the one value that services take."""
-        credential = credentials.Credential(given.pop("credential"), given.pop("username"))
-        return {**given, "credential": credential}
-
-
 class Repository(Credential):
     url = serializers.CharField(max_length=500)
     branch = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
@@ -202,6 +189,7 @@ class NewMarketplace(Repository):
         max_length=64,
         help_text="empty: named after the repository",
     )
+    provider = ProviderField()
 
 
 class CheckStep(serializers.Serializer[Step]):
@@ -251,6 +239,7 @@ class MarketplaceSettings(serializers.Serializer[dict[str, object]]):
         max_value=changing.LONGEST_KEPT_DAYS,
         help_text="how long a snapshot is kept that is served no more",
     )
+    provider = ProviderField(default=serializers.empty)
 
 
 class ChangedMarketplace(serializers.Serializer[dict[str, object]]):

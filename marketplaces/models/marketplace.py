@@ -29,7 +29,17 @@ class Marketplace(OrganizationOwned):
     username = models.CharField(max_length=200, blank=True)
     credential = EncryptedText()
     credential_last_four = models.CharField(max_length=4, blank=True)
+    # With an id, `credential` is a private key of this GitHub App, and its installation and the repository at GitHub
+    # are these; None: not known yet. `minted_token` is the last that the key made (`services/credentials.py`).
+    app_id = models.CharField(max_length=40, blank=True, default="", db_default="")
+    app_installation_id = models.PositiveBigIntegerField(null=True)
+    app_repository_id = models.PositiveBigIntegerField(null=True)
+    credential_fingerprint = models.CharField(max_length=60, blank=True, default="", db_default="")
+    minted_token = EncryptedText(db_default=b"")
+    minted_until = models.DateTimeField(null=True)
     provider = models.CharField(max_length=10, blank=True)  # a `providers.api.Kind`
+    # An administrator has said which it is, and nobody asks the host.
+    provider_chosen = models.BooleanField(default=False, db_default=False)
     # When the credential ends, as its provider tells; None and known: never. `asked_at` is when it was last asked.
     credential_expires_at = models.DateTimeField(null=True)
     credential_expiry_known = models.BooleanField(default=False)
@@ -84,6 +94,11 @@ class Marketplace(OrganizationOwned):
         constraints = [
             models.UniqueConstraint(fields=["organization", "id"], name="marketplace_key"),
             models.UniqueConstraint(fields=["organization", "slug"], name="marketplace_slug"),
+            models.CheckConstraint(
+                condition=~Q(app_id="")
+                | Q(app_installation_id=None, app_repository_id=None, minted_until=None),
+                name="marketplace_app",
+            ),
             models.CheckConstraint(condition=Q(slug__regex=f"^{SLUG}$"), name="marketplace_slug_form"),
             SameOrganization(
                 field="current_snapshot",

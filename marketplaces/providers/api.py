@@ -49,6 +49,14 @@ class ProviderRefused(SkillportError):
     message = "The host did not take the webhook. Its address must be one that the host can reach; or add it by hand."
 
 
+class ProviderMoved(SkillportError):
+    code = "provider_moved"
+    status = 422
+    message = (
+        "The host has this repository under another address by now. Copy the address from its clone button."
+    )
+
+
 class ProviderPaused(SkillportError):
     code = "provider_paused"
     status = 409
@@ -120,6 +128,8 @@ def _raise_for_status(answer: Answer) -> None:
         raise TokenRefused
     if answer.status in {403, 404}:
         raise TokenMayNot
+    if answer.status in {301, 302, 307, 308}:
+        raise ProviderMoved  # never followed: where it points is not checked, and would be shown the credential
     if answer.status in {400, 409, 422}:
         raise ProviderRefused
     if not 200 <= answer.status < 300:

@@ -37,21 +37,21 @@ class GitHub:
 
     def expires_at(self, access: Access) -> datetime | None:
         # Any request tells; this one needs nothing that a token for reading the repository lacks.
-        answer = ask(access, "GET", _repository(access), _headers(access))
+        answer = ask(access, "GET", repository_of(access), headers_of(access))
         told = answer.headers.get(_EXPIRES, "")
         return _moment(told) if told else None
 
     def register(self, access: Access, hook: Hook) -> None:
-        hooks = f"{_repository(access)}/hooks"
+        hooks = f"{repository_of(access)}/hooks"
         config = {"url": hook.url, "content_type": "json", "secret": hook.secret, "insecure_ssl": "0"}
         wanted: dict[str, Any] = {"config": config, "events": ["push"], "active": True}
         try:
-            there = read_list(ask(access, "GET", f"{hooks}?per_page=100", _headers(access)))
+            there = read_list(ask(access, "GET", f"{hooks}?per_page=100", headers_of(access)))
             known = next((one["id"] for one in there if _is(one, hook)), None)
             if known is None:
-                ask(access, "POST", hooks, _headers(access), {"name": "web", **wanted})
+                ask(access, "POST", hooks, headers_of(access), {"name": "web", **wanted})
             else:
-                ask(access, "PATCH", f"{hooks}/{known}", _headers(access), wanted)
+                ask(access, "PATCH", f"{hooks}/{known}", headers_of(access), wanted)
         except TokenMayNot:
             raise WebhooksNotAllowed from None
 
@@ -59,19 +59,24 @@ class GitHub:
 class NotARepository(SkillportError):
     code = "provider_no_repository"
     status = 422
-    message = (
-        "GitHub's repositories are named owner/repository, and this address is not. Add the webhook by hand."
-    )
+    message = "GitHub's repositories are named owner/repository, and this address is not. Copy it from the clone button."
 
 
-def _repository(access: Access) -> str:
+def name_of(access: Access) -> tuple[str, str]:
+    """Give a repository's owner and its own name. Raises `NotARepository`."""
     owner, _, name = access.path.partition("/")
     if not owner or not name or "/" in name:
         raise NotARepository
+    return owner, name
+
+
+def repository_of(access: Access) -> str:
+    """Give where the API has the repository. Raises `NotARepository`."""
+    owner, name = name_of(access)
     return f"{api_of(access.origin)}/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
 
 
-def _headers(access: Access) -> dict[str, str]:
+def headers_of(access: Access) -> dict[str, str]:
     return {
         "Accept": "application/vnd.github+json",
         "Authorization": f"Bearer {access.credential}",

@@ -14,6 +14,7 @@ from marketplaces.git.addresses import checked_address
 from marketplaces.git.head import Head, ask_head
 from marketplaces.manifest.names import SLUG
 from marketplaces.models import Marketplace, Trigger, Webhook
+from marketplaces.providers.api import Kind
 from marketplaces.providers.secrets import new_secret
 from marketplaces.services import credential_expiry, credentials, quotas
 from marketplaces.services.asking import a_place
@@ -53,16 +54,15 @@ def check_repository(
 ) -> Head:
     """Ask the host for the newest commit, in one request of at most 20 seconds; nothing is saved.
 
-    The answer has the repository's address as its host writes it. Raises `NotAllowed`, `StepUpRequired`,
-    `AddressInvalid`, `HostUnreachable` or `RepositoryError`.
+    With a GitHub App there is one more before it, or three. The answer has the repository's address as its host writes it.
+    Raises `NotAllowed`, `StepUpRequired`, `AddressInvalid`, `HostUnreachable`, `RepositoryError` or `AppRefused`.
     """
     require(principal, Permission.MARKETPLACES_MANAGE)
     require_step_up(principal, now=timezone.now())
-    return ask_head(
-        credential.remote(checked_address(url)),
-        branch,
-        Outbound(settings.OUTBOUND_ALLOWED_ORIGINS),
-    )
+    outbound = Outbound(settings.OUTBOUND_ALLOWED_ORIGINS)
+    return credentials.asking(
+        credential, checked_address(url), outbound, lambda remote: ask_head(remote, branch, outbound)
+    )[0]
 
 
 def bind_checked_marketplace(
@@ -73,8 +73,11 @@ def bind_checked_marketplace(
     branch: str = "",
     credential: Credential = NO_CREDENTIAL,
     folder: str = "",
+    provider: Kind = Kind.NOT_ASKED,
 ) -> Binding:
     """Bind a repository that answers. Without a `slug` it is named after its address; of `folder` only what is below.
+
+    `provider` is whose API the host has, where somebody says so; else the host is asked.
 
     Raises what `check_repository` and `bind_marketplace` raise, and `TooManyAtOnce`.
     """
@@ -84,7 +87,7 @@ def bind_checked_marketplace(
     folder = checked_folder(folder)
     with a_place(principal.organization_id):
         head = check_repository(principal=principal, url=url, branch=branch, credential=credential)
-        told = credential_expiry.ask(url=head.url, credential=credential)
+        told = credential_expiry.ask(url=head.url, credential=credential, provider=provider)
     return bind_marketplace(
         principal=principal,
         slug=slug_for(principal, head.url, slug),
@@ -92,6 +95,7 @@ def bind_checked_marketplace(
         branch=branch,
         credential=credential,
         folder=folder,
+        provider=provider,
         told=told,
     )
 
@@ -121,11 +125,12 @@ def bind_marketplace(
     branch: str = "",
     credential: Credential = NO_CREDENTIAL,
     folder: str = "",
+    provider: Kind = Kind.NOT_ASKED,
     told: credential_expiry.Told | None = None,
 ) -> Binding:
     """Bind the repository at `url` and queue its first sync. `told` is what its provider says of the credential.
 
-    Raises `NotAllowed`, `StepUpRequired`, `MarketplaceNameRefused`, `AddressInvalid`, `FolderRefused` or
+    Raises `NotAllowed`, `StepUpRequired`, `MarketplaceNameRefused`, `AddressInvalid`, `FolderRefused`, `AppRefused` or
     `TooManyMarketplaces`; whether the host answers and the credential is right is for the sync to find out.
     """
     require(principal, Permission.MARKETPLACES_MANAGE)
@@ -140,6 +145,8 @@ def bind_marketplace(
         url=url,
         branch=branch,
         folder=checked_folder(folder),
+        provider=provider,
+        provider_chosen=bool(provider),
     )
     credentials.put(marketplace, credential)
     marketplace.webhook_secret.put(webhook_secret)
@@ -178,7 +185,7 @@ def replace_credential(
 
     None while no sync may begin.
 
-    Raises `NotAllowed`, `StepUpRequired` or `NotFound`.
+    Raises `NotAllowed`, `StepUpRequired`, `NotFound` or `AppRefused`.
     """
     require(principal, Permission.MARKETPLACES_MANAGE)
     require_step_up(principal, now=timezone.now())
@@ -205,10 +212,10 @@ def replace_checked_credential(
 
     Raises what `check_repository` and `replace_credential` raise, and `TooManyAtOnce`.
     """
-    url, branch = _address(principal, marketplace_id)
+    url, branch, provider = _address(principal, marketplace_id)
     with a_place(principal.organization_id):
         check_repository(principal=principal, url=url, branch=branch, credential=credential)
-        told = credential_expiry.ask(url=url, credential=credential)
+        told = credential_expiry.ask(url=url, credential=credential, provider=provider)
     return replace_credential(
         principal=principal,
         marketplace_id=marketplace_id,
@@ -228,11 +235,12 @@ def sync_marketplace(*, principal: Principal, marketplace_id: uuid.UUID) -> int:
     )
 
 
-def _address(principal: Principal, marketplace_id: uuid.UUID) -> tuple[str, str]:
+def _address(principal: Principal, marketplace_id: uuid.UUID) -> tuple[str, str, Kind]:
+    """Give address and branch, and whose API the host has where somebody has said so."""
     require(principal, Permission.MARKETPLACES_MANAGE)
     with within(principal.organization):
         own = Marketplace.objects.for_organization(principal.organization).filter(pk=marketplace_id)
-        found = own.values_list("url", "branch").first()
+        found = own.only("url", "branch", "provider", "provider_chosen").first()
     if found is None:
         raise NotFound
-    return found
+    return found.url, found.branch, Kind(found.provider) if found.provider_chosen else Kind.NOT_ASKED

@@ -139,8 +139,19 @@ class Expiry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class App:
+    """The GitHub App that a repository is read as. `installation_id` is None until the first sync has found it."""
+
+    id: str
+    installation_id: int | None
+    key_fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Bound:
     """A bound repository. Of its credential there are the last four characters, '' when it has none.
+
+    `provider_chosen`: somebody has said whose API its host has.
 
     `attention` is the code of an error that only a person can end, '' for none. `quarantined_commit` is not tried again
     before `quarantined_until`. At `closing_at` all of it is deleted.
@@ -156,7 +167,9 @@ class Bound:
     username: str
     credential_last_four: str
     credential_expiry: Expiry
+    app: App | None
     provider: str
+    provider_chosen: bool
     webhook: WebhookHealth
     created_at: datetime
     next_poll_at: datetime | None
@@ -322,7 +335,15 @@ def _bound(row: Marketplace, last_run: Run | None) -> Bound:
             expires_at=row.credential_expires_at,
             asked_at=row.credential_asked_at,
         ),
+        app=App(
+            id=row.app_id,
+            installation_id=row.app_installation_id,
+            key_fingerprint=row.credential_fingerprint,
+        )
+        if row.app_id
+        else None,
         provider=row.provider,
+        provider_chosen=row.provider_chosen,
         webhook=_health(getattr(row, "webhook", None)),
         created_at=row.created_at,
         next_poll_at=row.next_poll_at,

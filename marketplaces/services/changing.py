@@ -8,6 +8,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from marketplaces.models import Marketplace, Trigger
+from marketplaces.providers.api import Kind
+from marketplaces.services.credentials import require_github
 from marketplaces.services.folders import checked_folder
 from marketplaces.services.queue import cancel_syncs, request_sync, request_sync_unless_stopped
 from skillport.audit import log as audit
@@ -42,13 +44,14 @@ def change_settings(
     folder: str | None = None,
     poll_seconds: int | None = None,
     keep_days: int | None = None,
+    provider: Kind | None = None,
 ) -> int | None:
     """Change what is given. Gives the id of the sync that another branch or folder begins, None when none is needed.
 
     `branch`: '' follows the default branch; whether there is such a branch is for the sync to find out, and until then
     the old snapshot is served. `folder`: only what is below it is read. `poll_seconds`: 0 for never, or 60 to 604,800.
-    `keep_days`: 0 to 3,650. While syncs are paused none is begun. Raises `NotAllowed`, `StepUpRequired`, `NotFound`,
-    `SettingRefused` or `FolderRefused`.
+    `keep_days`: 0 to 3,650. `provider`: whose API the host has, NOT_ASKED to let Skillport find out. While syncs are paused none is begun. Raises `NotAllowed`, `StepUpRequired`, `NotFound`,
+    `SettingRefused`, `FolderRefused` or `AppNeedsGitHub`.
     """
     given = {"branch": branch, "folder": folder, "poll_seconds": poll_seconds, "keep_days": keep_days}
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -57,13 +60,15 @@ def change_settings(
     _require_fitting(poll_seconds, keep_days)
     with within(principal.organization):
         marketplace = _locked(principal, marketplace_id)
+        if provider is not None:
+            wanted |= _provider(marketplace, provider)
         changed = {name: value for name, value in wanted.items() if getattr(marketplace, name) != value}
         if not changed:
             return None
         if "poll_seconds" in changed:
             changed["next_poll_at"] = Now() if changed["poll_seconds"] else None
         _update(principal, marketplace_id, **changed)
-        said = {name: value for name, value in changed.items() if name != "next_poll_at"}
+        said = {name: value for name, value in changed.items() if name in given or name == "provider"}
         audit.record(Action.MARKETPLACE_CHANGED, actor=principal, target=marketplace, **said)
         if not changed.keys() & {"branch", "folder"}:
             return None
@@ -71,6 +76,18 @@ def change_settings(
         return request_sync_unless_stopped(
             organization=principal.organization, marketplace_id=marketplace_id, actor=principal
         )
+
+
+def _provider(marketplace: Marketplace, wanted: Kind) -> dict[str, Any]:
+    """Give what changes with whose API the host has: when the credential ends is to be asked there, and soon."""
+    if wanted and marketplace.app_id:
+        require_github(wanted)
+    if (marketplace.provider if marketplace.provider_chosen else "") == wanted:
+        return {}
+    found_out = Kind.GITHUB if marketplace.app_id else Kind.NOT_ASKED
+    return {
+        "provider": wanted or found_out, "provider_chosen": bool(wanted), "credential_asked_at": None,
+    }  # fmt: skip
 
 
 def pause_syncs(*, principal: Principal, marketplace_id: UUID) -> None:

@@ -21,13 +21,17 @@ from django.utils import timezone
 
 from marketplaces.git.addresses import checked_address
 from marketplaces.git.bounded import BoundedOutbound
+from marketplaces.git.head import Remote
 from marketplaces.git.processes import Processes
 from marketplaces.git.program import GitProgram
+from marketplaces.providers.api import Kind
+from marketplaces.services import credentials
 from marketplaces.services.binding import slug_for
 from marketplaces.services.caps import LIMITS, MAX_BYTES, MAX_ENTRIES
-from marketplaces.services.credentials import NO_CREDENTIAL, Credential
+from marketplaces.services.credentials import NO_CREDENTIAL, AppNeedsGitHub, Credential
 from marketplaces.services.folders import checked_folder
-from marketplaces.services.trial import Step, StepName, StepState, Trial
+from marketplaces.services.steps import Step, StepName, StepState, failed
+from marketplaces.services.trial import Trial
 from skillport.errors import InternalError, SkillportError
 from skillport.outbound import AddressInvalid
 from skillport.permissions import Permission, require, require_step_up
@@ -59,7 +63,14 @@ class Check:
     """One check: iterate over it once, in whatever thread, for its steps as they end."""
 
     def __init__(
-        self, principal: Principal, url: str, branch: str, slug: str, credential: Credential, folder: str
+        self,
+        principal: Principal,
+        url: str,
+        branch: str,
+        slug: str,
+        credential: Credential,
+        folder: str,
+        provider: Kind,
     ) -> None:
         self._principal = principal
         self._url = url
@@ -67,6 +78,7 @@ class Check:
         self._slug = slug
         self._credential = credential
         self._folder = folder
+        self._provider = provider
         self._stopping = threading.Event()
         self._processes: Processes | None = None
 
@@ -96,14 +108,24 @@ class Check:
             yield Step(StepName.ADDRESS, StepState.FAILED, said, code=error.code, error=error)
             return
         ends_at = time.monotonic() + DEADLINE_SECONDS
+        outbound = BoundedOutbound(settings.OUTBOUND_ALLOWED_ORIGINS, ends_at=ends_at)
+        given = self._credential
+        try:
+            app = credentials.app_at(given, url, outbound)
+        except AppNeedsGitHub as error:
+            yield failed(StepName.APP, error)
+            return
         with tempfile.TemporaryDirectory(prefix="skillport-check-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             trial = Trial(
-                remote=self._credential.remote(url),
+                remote=Remote(url) if app else Remote(url, given.username, given.secret),
+                app=app,
+                installation_id=given.app.installation_id if given.app else None,
+                kind=self._provider,
                 branch=self._branch,
                 own_name=self._slug,
                 below=self._folder,
-                outbound=BoundedOutbound(settings.OUTBOUND_ALLOWED_ORIGINS, ends_at=ends_at),
+                outbound=outbound,
                 git=GitProgram(self._open_processes(folder)),
                 folder=folder,
                 limits=LIMITS,
@@ -140,20 +162,23 @@ def begin_check(
     slug: str = "",
     credential: Credential = NO_CREDENTIAL,
     folder: str = "",
+    provider: Kind = Kind.NOT_ASKED,
 ) -> Check:
     """Let `principal` check a repository, or a folder of it; what comes of it is in the steps.
 
-    Raises `NotAllowed`, `StepUpRequired`, `FolderRefused` or `CheckUnderWay`.
+    Raises `NotAllowed`, `StepUpRequired`, `FolderRefused`, `AppNeedsGitHub` or `CheckUnderWay`.
     """
     require(principal, Permission.MARKETPLACES_MANAGE)
     require_step_up(principal, now=timezone.now())
     folder = checked_folder(folder)
+    if credential.app is not None:
+        credentials.require_github(provider)
     own_name = slug_for(principal, url, slug)
     if not cache.add(_key(principal), 1, timeout=_FORGOTTEN_SECONDS):
         raise CheckUnderWay
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()  # nobody should wait for it while we wait for a host
-    return Check(principal, url, branch, own_name, credential, folder)
+    return Check(principal, url, branch, own_name, credential, folder, provider)
 
 
 def check(check: Check) -> Report:

@@ -43,6 +43,8 @@ class Told:
 
 def ask(*, url: str, credential: Credential, provider: Kind = Kind.NOT_ASKED) -> Told:
     """Ask whose host it is, unless that is known, and when the credential ends. A host that does not say is no error."""
+    if credential.app is not None:
+        return Told(Kind.GITHUB, known=True)  # an App's key has no end, and nobody else knows Apps
     outbound = Outbound(settings.OUTBOUND_ALLOWED_ORIGINS)
     try:
         kind = provider or detect(url, outbound)
@@ -60,7 +62,8 @@ def ask(*, url: str, credential: Credential, provider: Kind = Kind.NOT_ASKED) ->
 
 def note(marketplace: Marketplace, told: Told, asked_at: datetime | None) -> list[str]:
     """Put what was told of a new credential on its row, and give the names of the fields. Saving is up to the caller."""
-    marketplace.provider = told.provider
+    if not marketplace.provider_chosen:
+        marketplace.provider = told.provider
     marketplace.credential_expires_at = told.expires_at
     marketplace.credential_expiry_known = told.known
     marketplace.credential_asked_at = asked_at
@@ -80,7 +83,7 @@ def look_after_credentials(*, now: datetime) -> None:
             paused_at=None,
             attention="",
         )
-        due = due.exclude(credential=b"").exclude(provider=Kind.OTHER)
+        due = due.filter(app_id="").exclude(credential=b"").exclude(provider=Kind.OTHER)
         found = list(due.order_by("credential_asked_at").values_list("organization_id", "pk")[:_MOST_AT_ONCE])
     for organization_id, marketplace_id in found:
         with _alone(marketplace_id):

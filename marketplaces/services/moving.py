@@ -65,6 +65,7 @@ def confirm_move(
             raise NotMovedThere
         is_new = bool(credential.secret) or not keeps_credential(found.url, found.moved_to)
         if not is_new:
+            credentials.forget_place(found)
             credential = credentials.stored(found)
     try:
         with a_place(principal.organization_id):
@@ -89,7 +90,8 @@ def _save(principal: Principal, found: Marketplace, url: str, credential: Creden
         if marketplace is None:
             raise NotMovedThere
         marketplace.url, marketplace.moved_to = url, ""
-        changed = ["url", "moved_to"]
+        changed = ["url", "moved_to", "provider_chosen", *credentials.forget_place(marketplace)]
+        marketplace.provider_chosen &= same_host(found.url, url)  # that was said of the old host
         if credential is not None:
             changed += credentials.put(marketplace, credential)
             # Nothing is known of the new host and its credential: the daily look asks.

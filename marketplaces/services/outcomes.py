@@ -21,6 +21,7 @@ from marketplaces.git.errors import (
 from marketplaces.models import Marketplace, SyncRun
 from marketplaces.models.marketplace import POLL_SECONDS
 from marketplaces.models.sync_run import BY_PEOPLE
+from marketplaces.providers.github_app import AppRefused
 from marketplaces.services.leases import Lease
 from marketplaces.services.quotas import StorageFull
 from skillport.errors import SkillportError
@@ -34,7 +35,7 @@ LONGEST_PAUSE_SECONDS: Final = 6 * 3600
 NO_COMMIT_FAILS: Final = {"failing_commit": "", "commit_failures": 0, "quarantined_until": None}
 # Whatever is in the commit, these come from elsewhere.
 _NOT_OF_THE_COMMIT: Final = (FetchFailed, PinnedCommitMissing, RateLimited, HostUnreachable, StorageFull)
-_FOR_PEOPLE: Final = (CredentialRefused, RepositoryMoved, AddressInvalid)
+_FOR_PEOPLE: Final = (CredentialRefused, AppRefused, RepositoryMoved, AddressInvalid)
 
 
 class News(Enum):

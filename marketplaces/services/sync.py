@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -106,18 +107,20 @@ def _bring_up_to_date(lease: Lease, worker: Worker) -> None:
         own = Marketplace.objects.for_organization(lease.organization_id).select_related("current_snapshot")
         marketplace = own.get(pk=lease.marketplace_id)
         served = marketplace.current_snapshot
-        remote = credentials.stored(marketplace).remote(marketplace.url)
         is_up = is_up_to_date(marketplace)
         run = SyncRun.objects.for_organization(lease.organization_id).get(pk=lease.sync_run_id)
+    outbound, remote = worker.outbound.metered(lease.meter), None
     if marketplace.pinned_commit and _serves(marketplace, marketplace.pinned_commit):
         commit = marketplace.pinned_commit  # the host need not be asked
     else:
-        head = ask_head(remote, marketplace.branch, worker.outbound.metered(lease.meter))
+        head, login = credentials.ask_host(
+            marketplace, outbound, lambda there: ask_head(there, marketplace.branch, outbound)
+        )
         if marketplace.moved_to:
             moving.note(lease, "")
-        if head.url != remote.url:
-            _correct_address(lease, remote.url, head)
-            remote = Remote(head.url, remote.username, remote.credential)
+        if head.url != marketplace.url:
+            _correct_address(lease, marketplace.url, head)
+        remote = replace(login.remote, url=head.url)
         commit = marketplace.pinned_commit or head.commit
     if served is not None and is_up and _serves(marketplace, commit):
         about = {"commit": commit, "author": served.author, "subject": served.subject}
@@ -126,6 +129,7 @@ def _bring_up_to_date(lease: Lease, worker: Worker) -> None:
         _end(lease, RunState.UNCHANGED, partial(outcomes.after_nothing, lease), commit=commit)
     else:
         leases.note_commit(lease, commit)
+        remote = remote or credentials.login_of(marketplace, outbound).remote
         _import(lease, marketplace, commit, remote, worker)
     _ask_for_external(lease, Trigger(run.trigger))
 

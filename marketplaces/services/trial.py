@@ -5,8 +5,7 @@ Nothing here knows of organizations or writes a row; the fetched commit is in a 
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -32,73 +31,23 @@ from marketplaces.manifest.catalog import read_catalog
 from marketplaces.manifest.limits import Limits
 from marketplaces.manifest.plan import Catalog
 from marketplaces.manifest.report import Finding, Severity
+from marketplaces.providers.api import Kind
+from marketplaces.providers.github_app import GitHubApp
+from marketplaces.services.app_trial import app_steps, remote_of
+from marketplaces.services.steps import REACH, Step, StepName, StepState, failed
 from skillport.errors import SkillportError
 from skillport.outbound import AddressInvalid, HostUnreachable
 
 FIRST_FINDINGS: Final = 5
 
 
-class StepName(StrEnum):
-    """What is looked at, in this order."""
-
-    ADDRESS = "address"
-    HOST = "host"
-    CREDENTIAL = "credential"
-    REPOSITORY = "repository"
-    BRANCH = "branch"
-    COMMIT = "commit"
-    MARKETPLACE = "marketplace"
-    PLUGINS = "plugins"
-    SKILLS = "skills"
-    FINDINGS = "findings"
-
-
-class StepState(StrEnum):
-    OK = "ok"
-    CARE = "care"  # look at it; the repository can be bound
-    FAILED = "failed"  # the last step there is
-
-
-TITLES: Final = {
-    StepName.ADDRESS: "Address is allowed",
-    StepName.HOST: "Host answers",
-    StepName.CREDENTIAL: "Token is valid",
-    StepName.REPOSITORY: "Repository can be read",
-    StepName.BRANCH: "Branch exists",
-    StepName.COMMIT: "Newest commit arrives",
-    StepName.MARKETPLACE: "Marketplace is found",
-    StepName.PLUGINS: "Plugins",
-    StepName.SKILLS: "Skills",
-    StepName.FINDINGS: "Findings",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What came of one step. `remedy` says what to do, '' when nothing is to be done.
-
-    A failed one has the error's `code`, and in `moved_to` where the repository has gone, '' when it has not.
-    """
-
-    name: StepName
-    state: StepState
-    said: str
-    remedy: str = ""
-    code: str = ""
-    moved_to: str = ""
-    findings: tuple[Finding, ...] = ()
-    error: SkillportError | None = field(default=None, repr=False)
-
-    @property
-    def title(self) -> str:
-        return TITLES[self.name]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Everything that a dry run needs. `url` is an address that was checked."""
+    """Everything that a dry run needs. The address is one that was checked; with `app` a token for it is minted first."""
 
     remote: Remote
+    app: GitHubApp | None = None
+    installation_id: int | None = None
     branch: str
     own_name: str
     outbound: BoundedOutbound
@@ -107,11 +56,21 @@ class Trial:
     limits: Limits
     max_entries: int
     max_bytes: int
+    kind: Kind = Kind.NOT_ASKED  # whose API the host has, where somebody says so
     below: str = ""  # the folder that is read; '' is all of it
 
     def steps(self) -> Iterator[Step]:
         """Give each step as it ends, up to and with the first that fails."""
         yield Step(StepName.ADDRESS, StepState.OK, self.remote.url)
+        trial = self
+        if self.app is not None:
+            minted = yield from app_steps(self.app, self.installation_id)
+            if minted is None:
+                return
+            trial = replace(self, remote=remote_of(minted, self.remote.url))
+        yield from trial._of_repository()
+
+    def _of_repository(self) -> Iterator[Step]:
         try:
             head = ask_head(self.remote, self.branch, self.outbound)
         except SkillportError as error:
@@ -123,16 +82,16 @@ class Trial:
             yield Step(StepName.COMMIT, StepState.OK, f"{head.commit[:12]} was fetched and read.")
         except FolderNotFound as error:
             yield Step(StepName.COMMIT, StepState.OK, f"{head.commit[:12]} was fetched.")
-            yield _failed(StepName.MARKETPLACE, error)
+            yield failed(StepName.MARKETPLACE, error)
             return
         except (RepositoryError, HostUnreachable, OutOfTime) as error:
             # What was ended because the time was over may look like a fault of the host.
             slow = isinstance(error, GitStopped | OutOfTime) or self._time_is_over()
-            yield Step(StepName.COMMIT, StepState.CARE, *_SLOW) if slow else _failed(StepName.COMMIT, error)
+            yield Step(StepName.COMMIT, StepState.CARE, *_SLOW) if slow else failed(StepName.COMMIT, error)
             return
         except SkillportError as error:
             yield Step(StepName.COMMIT, StepState.OK, f"{head.commit[:12]} was fetched.")
-            yield _failed(StepName.MARKETPLACE, error)
+            yield failed(StepName.MARKETPLACE, error)
             return
         yield from _read(catalog)
 
@@ -140,15 +99,15 @@ class Trial:
         """Tell how far we came before the host, or the guard in front of it, said no."""
         match error:
             case HostUnreachable() | AddressInvalid() | OutOfTime():
-                yield _failed(StepName.HOST, error, _REACH)
+                yield failed(StepName.HOST, error, REACH)
                 return
             case RateLimited(retry_after_seconds=seconds):
                 wait = f"Check again in {seconds} seconds." if seconds else "Check again in a few minutes."
-                yield _failed(StepName.HOST, error, wait, said="The host asks for a pause.")
+                yield failed(StepName.HOST, error, wait, said="The host asks for a pause.")
                 return
         yield self._host()
         if isinstance(error, CredentialRefused):
-            yield _failed(StepName.CREDENTIAL, error, self._token(), said=self._no_entry())
+            yield failed(StepName.CREDENTIAL, error, self._token(), said=self._no_entry())
             return
         silent = (
             "The host did not object to it." if self.remote.credential else "The host did not ask for one."
@@ -157,15 +116,15 @@ class Trial:
         match error:
             case RepositoryNotFound():
                 hidden = why_hidden(self._provider, self.remote.url)
-                yield _failed(StepName.REPOSITORY, error, f"{hidden} {self._token()}", said=_NOT_THERE)
+                yield failed(StepName.REPOSITORY, error, f"{hidden} {self._token()}", said=_NOT_THERE)
             case RepositoryMoved(to=to) if to:
                 said = f"It has moved to {to}"
-                yield _failed(StepName.REPOSITORY, error, _MOVED, said=said, moved_to=to)
+                yield failed(StepName.REPOSITORY, error, _MOVED, said=said, moved_to=to)
             case RepositoryEmpty() | BranchNotFound():
                 yield Step(StepName.REPOSITORY, StepState.OK, "It may be read.")
-                yield _failed(StepName.BRANCH, error)
+                yield failed(StepName.BRANCH, error)
             case _:
-                yield _failed(StepName.REPOSITORY, error)
+                yield failed(StepName.REPOSITORY, error)
 
     def _answered(self, head: Head) -> Iterator[Step]:
         yield self._host()
@@ -203,13 +162,16 @@ class Trial:
 
     @property
     def _provider(self) -> Provider:
-        return recognise(self.remote.url, self.outbound.headers)
+        found = recognise(self.remote.url, self.outbound.headers)
+        return _SELF_MANAGED.get(self.kind, found) if found is Provider.OTHER else found
 
     def _host(self) -> Step:
         kind = _CALLED[self._provider]
         return Step(StepName.HOST, StepState.OK, f"It speaks git{f', as {kind} does' if kind else ''}.")
 
     def _token(self) -> str:
+        if self.app is not None:
+            return "GitHub made this token a moment ago, and may need another to know it. Check again in a minute."
         begin = "Make another token" if self.remote.credential else "Enter a token"
         return f"{begin}: {token_to_ask_for(self._provider, self.remote.url)}."
 
@@ -254,14 +216,10 @@ def _findings(found: tuple[Finding, ...]) -> Step:
     )
 
 
-def _failed(
-    name: StepName, error: SkillportError, remedy: str = "", *, said: str = "", moved_to: str = ""
-) -> Step:
-    """Make the last step. Without words of its own it says what the error says."""
-    told = said or error.message
-    return Step(name, StepState.FAILED, told, remedy, code=error.code, moved_to=moved_to, error=error)
-
-
+_SELF_MANAGED: Final = {
+    Kind.GITHUB: Provider.GITHUB_ENTERPRISE,
+    Kind.GITLAB: Provider.GITLAB_SELF_MANAGED,
+}
 _CALLED: Final = {
     Provider.GITHUB: "GitHub",
     Provider.GITHUB_ENTERPRISE: "GitHub Enterprise Server",
@@ -273,10 +231,6 @@ _CALLED: Final = {
     Provider.OTHER: "",
 }
 _NOT_THERE: Final = "The host knows no such repository, or hides it from this token."
-_REACH: Final = (
-    "The host must answer Skillport's server over https, on port 443, with a certificate of a public authority or of one "
-    "that the operator trusts (SSL_CERT_FILE)."
-)
 _MOVED: Final = "Nothing was sent there. If it is the right place, use the new address; on another host, enter the token again."
 _SLOW: Final = (
     "The commit did not arrive within the time of a check.",

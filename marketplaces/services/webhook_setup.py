@@ -79,7 +79,7 @@ def register_webhook(*, principal: Principal, marketplace_id: UUID) -> None:
     """Let the provider report pushes from now on; repeated, it mends the webhook that is there.
 
     Raises `NotAllowed`, `StepUpRequired`, `NotFound`, `TooManyAtOnce`, `NoToken`, `NoApi`, `HostUnreachable`, or what the
-    provider refuses (`providers.api`).
+    provider refuses (`providers.api`, `providers.github_app`).
     """
     require(principal, Permission.MARKETPLACES_MANAGE)
     require_step_up(principal, now=timezone.now())
@@ -107,7 +107,7 @@ def _register(row: Marketplace) -> Kind:
     if provider is None:
         raise HostUnreachable if kind is Kind.NOT_ASKED else NoApi
     provider.register(
-        Access(row.url, credentials.stored(row).secret, outbound),
+        Access(row.url, credentials.token_for_webhooks(row, outbound), outbound),
         Hook(webhook_address(row.pk), row.webhook_secret.open()),
     )
     return kind

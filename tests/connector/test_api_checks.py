@@ -13,7 +13,7 @@ from django.core.cache import cache
 
 from marketplaces.models import Marketplace
 from marketplaces.patience import ASKING_AT_ONCE
-from marketplaces.services.trial import StepName
+from marketplaces.services.steps import steps_of
 from skillport.accounts.models import User
 from skillport.organizations.services.members import add_member
 from skillport.outbound import Origin
@@ -68,7 +68,7 @@ def test_steps_are_told_whole_or_line_by_line_and_nothing_is_saved(
         *steps, last = lines
     assert last == {"passed": True}
     assert whole.json() == {"passed": True, "steps": steps}
-    assert [step["name"] for step in steps] == [str(name) for name in StepName]
+    assert [step["name"] for step in steps] == [str(name) for name in steps_of(app=False)]
     assert repository.token not in whole.text
     with within(people.acme):
         assert not Marketplace.objects.for_organization(people.acme).exists()

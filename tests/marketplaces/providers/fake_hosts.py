@@ -76,6 +76,10 @@ class FakeHost:
     def answer(self, asked: Asked) -> Reply:
         raise NotImplementedError
 
+    def credential_behind(self, name: str, headers: dict[str, str]) -> str | None:  # noqa: ARG002
+        """Give the Authorization with which the git host behind is asked for the repository `name`."""
+        return headers.get("authorization")
+
     def deliver(self, branch: str = "main") -> list[int]:
         """Report a push to every webhook that wants pushes, and give the answers' statuses."""
         raise NotImplementedError
@@ -254,7 +258,7 @@ def _handler(host: FakeHost) -> type[http.server.BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if not self.path.startswith("/api/"):
-                status, headers, content = _pass_on(host.git_host, self, sent)
+                status, headers, content = _pass_on(host, self, sent)
             else:
                 named = {name.lower(): value for name, value in self.headers.items()}
                 body = json.loads(sent) if sent else None
@@ -274,12 +278,17 @@ def _handler(host: FakeHost) -> type[http.server.BaseHTTPRequestHandler]:
 
 
 def _pass_on(
-    git_host: GitHost, came: http.server.BaseHTTPRequestHandler, body: bytes
+    host: FakeHost, came: http.server.BaseHTTPRequestHandler, body: bytes
 ) -> tuple[int, dict[str, str], bytes]:
-    behind = urlsplit(git_host.url)
+    behind = urlsplit(host.git_host.url)
+    headers = {name.lower(): value for name, value in came.headers.items()}
+    credential = host.credential_behind(came.path.partition(".git/")[0].strip("/"), headers)
+    headers.pop("authorization", None)
+    if credential is not None:
+        headers["authorization"] = credential
     connection = http.client.HTTPConnection(behind.hostname or "", behind.port or 80, timeout=20)
     try:
-        connection.request(came.command, came.path, body, dict(came.headers.items()))
+        connection.request(came.command, came.path, body, headers)
         answer = connection.getresponse()
         kept = {
             name: value for name, value in answer.getheaders() if name in {"Content-Type", "WWW-Authenticate"}

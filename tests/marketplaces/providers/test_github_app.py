@@ -1,0 +1,297 @@
+"""A repository that is read as a GitHub App: its tokens, how long they are kept, and what is said when there is none."""
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from marketplaces.models import Marketplace, SyncRun
+from marketplaces.services import binding, bound, checking, moving, webhook_setup
+from marketplaces.services.credentials import Credential
+from marketplaces.services.steps import Step, StepName, StepState
+from marketplaces.services.worker import Worker
+from skillport.errors import SkillportError
+from skillport.scoping import within
+from tests.cast import Cast
+from tests.marketplaces.providers.emulated_github import (
+    APP,
+    BARE_APP,
+    HOOKS_APP,
+    INSTALLATION,
+    OTHER,
+    OWN,
+    WIDE_APP,
+    EmulatedGitHub,
+    given,
+)
+from tests.publishing import sync_now
+
+
+@pytest.fixture
+def key(keys: dict[str, str]) -> str:
+    return keys[APP]
+
+
+def bind(cast: Cast, emulated: EmulatedGitHub, credential: Credential, name: str = OWN) -> Marketplace:
+    binding.bind_checked_marketplace(
+        principal=cast.alice, slug="skills", url=emulated.url_of(name), credential=credential
+    )
+    return row_of(cast)
+
+
+def row_of(cast: Cast) -> Marketplace:
+    with within(cast.acme):
+        return Marketplace.objects.for_organization(cast.acme).get()
+
+
+def sync(cast: Cast, worker: Worker) -> SyncRun:
+    return sync_now(cast.alice, row_of(cast).pk, worker)
+
+
+def newest(emulated: EmulatedGitHub) -> str:
+    return list(emulated.minted)[-1]
+
+
+def test_a_repository_is_bound_and_read_with_tokens_for_it_alone(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker
+) -> None:
+    row = bind(cast, emulated, given(key))
+    assert sync(cast, worker).state == "succeeded"
+    for told in emulated.token_log():
+        assert told["permissions"] == {"contents": "read"}
+        assert told["repository_selection"] == "selected"
+        assert len(told["repository_ids"]) == 1
+    row = row_of(cast)
+    assert (row.provider, row.app_id, row.app_installation_id) == ("github", APP, INSTALLATION)
+    assert row.app_repository_id == emulated.token_log()[0]["repository_ids"][0]
+    assert row.minted_token.open() == newest(emulated)
+    assert newest(emulated).encode() not in row.minted_token.sealed
+    assert key.encode() not in row.credential.sealed
+
+
+def test_the_fingerprint_is_the_one_that_github_shows(
+    cast: Cast, emulated: EmulatedGitHub, key: str, tmp_path: Path
+) -> None:
+    bind(cast, emulated, given(key))
+    (tmp_path / "key.pem").write_text(key)
+    # The command that GitHub's page about private keys gives.
+    shown = b""
+    for command in ("rsa -in key.pem -pubout -outform DER", "sha256 -binary", "base64"):
+        shown = subprocess.run(
+            ["openssl", *command.split()], input=shown, cwd=tmp_path, capture_output=True, check=True
+        ).stdout
+    app = bound.list_marketplaces(principal=cast.alice)[0].app
+    assert app is not None
+    assert app.key_fingerprint == f"SHA256:{shown.decode().strip()}"
+
+
+def test_a_sync_that_finds_nothing_new_asks_for_no_token(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker
+) -> None:
+    bind(cast, emulated, given(key))
+    sync(cast, worker)
+    emulated.asked.clear()
+    for _ in range(3):
+        run = sync(cast, worker)
+        assert (run.state, run.requests) == ("unchanged", 1)
+    assert emulated.asked == []
+
+
+@pytest.mark.parametrize(("minutes", "mints"), [(11, 0), (9, 1), (-1, 1)])
+def test_a_token_is_used_while_it_is_good_for_a_whole_sync(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker, minutes: int, mints: int
+) -> None:
+    row = bind(cast, emulated, given(key))
+    sync(cast, worker)
+    emulated.asked.clear()
+    with within(cast.acme):
+        own = Marketplace.objects.for_organization(cast.acme).filter(pk=row.pk)
+        own.update(minted_until=timezone.now() + timedelta(minutes=minutes))
+    assert sync(cast, worker).state == "unchanged"
+    assert len(emulated.mints) == len(emulated.asked) == mints
+    if mints:
+        assert emulated.mints[0].body == {
+            "repository_ids": [row_of(cast).app_repository_id],
+            "permissions": {"contents": "read"},
+        }, "a repository that was renamed is still the same"
+
+
+def test_a_token_that_is_refused_is_minted_anew_once(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker
+) -> None:
+    bind(cast, emulated, given(key))
+    sync(cast, worker)
+    emulated.revoked.update(emulated.minted)
+    emulated.asked.clear()
+    assert sync(cast, worker).state == "unchanged"
+    assert len(emulated.mints) == 1
+    assert row_of(cast).minted_token.open() == newest(emulated)
+    emulated.revokes_at_once = True
+    emulated.revoked.update(emulated.minted)
+    emulated.asked.clear()
+    run = sync(cast, worker)
+    assert (run.state, run.error_code, row_of(cast).attention) == (
+        "failed",
+        "credential_refused",
+        "credential_refused",
+    )
+    assert len(emulated.mints) == 1
+
+
+def test_an_app_that_was_installed_anew_is_found_again(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker
+) -> None:
+    bind(cast, emulated, given(key, installation_id=INSTALLATION + 50))
+    assert sync(cast, worker).state == "succeeded"
+    assert row_of(cast).app_installation_id == INSTALLATION
+
+
+def test_what_only_a_person_can_put_right_waits_for_one(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker
+) -> None:
+    row = bind(cast, emulated, given(key))
+    emulated.suspended = True
+    run = sync(cast, worker)
+    assert (run.state, run.error_code) == ("failed", "github_app_suspended")
+    assert row_of(cast).attention == "github_app_suspended"
+    emulated.suspended = False
+    binding.replace_checked_credential(principal=cast.alice, marketplace_id=row.pk, credential=given(key))
+    assert sync(cast, worker).state == "succeeded"
+    assert row_of(cast).attention == ""
+
+
+def test_a_host_that_wants_a_pause_gets_one(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker
+) -> None:
+    bind(cast, emulated, given(key))
+    emulated.paused = True
+    run = sync(cast, worker)
+    assert (run.state, run.error_code) == ("failed", "git_host_rate_limited")
+    row = row_of(cast)
+    assert row.quiet_until is not None
+    assert row.attention == ""
+
+
+def check(cast: Cast, emulated: EmulatedGitHub, credential: Credential, name: str = OWN) -> list[Step]:
+    begun = checking.begin_check(principal=cast.alice, url=emulated.url_of(name), credential=credential)
+    return list(checking.check(begun).steps)
+
+
+def test_a_check_tells_of_the_app_and_its_installation(
+    cast: Cast, emulated: EmulatedGitHub, key: str
+) -> None:
+    steps = check(cast, emulated, given(key))
+    assert [step.name for step in steps] == list(StepName)
+    assert {step.state for step in steps} == {StepState.OK}
+    wide = {step.name: step for step in check(cast, emulated, given(key, WIDE_APP, INSTALLATION + 2))}
+    assert wide[StepName.INSTALLATION].state is StepState.CARE
+    assert "Contents: Read-only is all" in wide[StepName.INSTALLATION].remedy
+    assert wide[StepName.FINDINGS].state is StepState.OK
+    assert emulated.token_log()[-1]["permissions"] == {"contents": "read"}, "whatever the App may do"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "at", "code", "remedy"),
+    [
+        ("no key", StepName.APP, "github_app_key_invalid", "Paste the whole .pem file"),
+        ("no id", StepName.APP, "github_app_id_invalid", "Copy it from the App's page"),
+        ("another key", StepName.APP, "github_app_unknown", "Compare both with the App's page"),
+        ("another app", StepName.APP, "github_app_unknown", "Compare both with the App's page"),
+        ("no rights", StepName.INSTALLATION, "github_app_may_not_read", "Contents: Read-only"),
+        ("suspended", StepName.INSTALLATION, "github_app_suspended", "Unsuspend"),
+        ("not selected", StepName.INSTALLATION, "github_app_not_installed", "Only select repositories"),
+        ("not selected, id given", StepName.INSTALLATION, "github_app_not_for_repository", "Repository access"),
+        ("down", StepName.APP, "host_unreachable", "over https"),
+        ("paused", StepName.APP, "provider_paused", "Check again in a few minutes"),
+    ],
+)  # fmt: skip
+def test_a_check_says_what_is_wrong_and_what_to_do(
+    cast: Cast,
+    emulated: EmulatedGitHub,
+    keys: dict[str, str],
+    trouble: str,
+    at: StepName,
+    code: str,
+    remedy: str,
+) -> None:
+    emulated.suspended, emulated.down, emulated.paused = (
+        trouble == one for one in ("suspended", "down", "paused")
+    )
+    key = {"no key": "-----BEGIN nothing", "another key": keys["another"]}.get(trouble, keys[APP])
+    app_id = {"another app": "999", "no id": "../12345", "no rights": BARE_APP}.get(trouble, APP)
+    number = {"no rights": INSTALLATION + 1, "not selected, id given": INSTALLATION}.get(trouble)
+    name = OTHER if trouble.startswith("not selected") else OWN
+    failed = check(cast, emulated, given(key, app_id, number), name)[-1]
+    assert (failed.name, failed.state, failed.code) == (at, StepState.FAILED, code)
+    assert remedy in failed.remedy
+    for secret in (key, *emulated.minted):
+        assert secret not in repr(failed)
+        assert secret not in failed.said + failed.remedy
+
+
+@pytest.mark.parametrize("said", ["url", "provider"])
+def test_another_host_is_not_told_who_the_app_is(cast: Cast, key: str, said: str) -> None:
+    url = "https://gitlab.com/acme/skills.git" if said == "url" else "https://git.example/acme/skills.git"
+    provider: Any = {"provider": "gitlab"} if said == "provider" else {}
+    with pytest.raises(SkillportError) as refusal:
+        binding.bind_marketplace(
+            principal=cast.alice, slug="skills", url=url, credential=given(key), **provider
+        )
+        binding.check_repository(principal=cast.alice, url=url, credential=given(key))
+    assert refusal.value.code == "github_app_needs_github"
+
+
+def test_a_key_is_replaced_without_a_gap(
+    cast: Cast, emulated: EmulatedGitHub, keys: dict[str, str], worker: Worker
+) -> None:
+    row = bind(cast, emulated, given(keys[APP]))
+    sync(cast, worker)
+    with pytest.raises(SkillportError) as refusal:
+        binding.replace_checked_credential(
+            principal=cast.alice, marketplace_id=row.pk, credential=given(keys["another"])
+        )
+    assert refusal.value.code == "github_app_unknown"
+    assert row_of(cast).credential.open() == keys[APP]
+    binding.replace_checked_credential(
+        principal=cast.alice, marketplace_id=row.pk, credential=given(keys[APP], HOOKS_APP, INSTALLATION + 3)
+    )
+    row = row_of(cast)
+    assert (row.app_id, row.minted_token.open(), row.minted_until) == (HOOKS_APP, "", None)
+    assert sync(cast, worker).state == "unchanged"
+    binding.replace_credential(
+        principal=cast.alice, marketplace_id=row.pk, credential=Credential("a-token-0123456789")
+    )
+    row = row_of(cast)
+    assert (row.app_id, row.app_installation_id, row.app_repository_id) == ("", None, None)
+    assert (row.credential_fingerprint, row.credential_last_four) == ("", "6789")
+
+
+def test_an_app_that_may_not_register_webhooks_says_so(
+    cast: Cast, emulated: EmulatedGitHub, key: str
+) -> None:
+    row = bind(cast, emulated, given(key))
+    with pytest.raises(SkillportError) as refusal:
+        webhook_setup.register_webhook(principal=cast.alice, marketplace_id=row.pk)
+    assert refusal.value.code == "github_app_may_not_register"
+    assert "Webhooks: Read and write" in refusal.value.message
+
+
+def test_a_repository_that_has_moved_is_looked_for_anew(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker
+) -> None:
+    """Transferred to another owner it has another installation, and the address decides which."""
+    row = bind(cast, emulated, given(key))
+    sync(cast, worker)
+    with within(cast.acme):
+        own = Marketplace.objects.for_organization(cast.acme).filter(pk=row.pk)
+        own.update(url=emulated.url_of("apps/before"), moved_to=emulated.url_of(OWN), app_installation_id=7)
+    emulated.asked.clear()
+    moving.confirm_move(principal=cast.alice, marketplace_id=row.pk, address=emulated.url_of(OWN))
+    row = row_of(cast)
+    assert (row.url, row.app_id, row.app_installation_id, row.minted_until) == (
+        emulated.url_of(OWN), APP, None, None,
+    )  # fmt: skip
+    assert sync(cast, worker).state == "unchanged"

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from connector.install.fetching import FetchedSkill
 from marketplaces.services.catalog import LONGEST_PAGE, PAGE, Page, SkillSummary
+from marketplaces.services.updates import MOST_INSTALLED, Checked, Installed, State
 
 
 class SkillQuery(serializers.Serializer[dict[str, object]]):
@@ -41,6 +42,32 @@ class SkillDetail(serializers.Serializer[FetchedSkill]):
     skill = SkillInList()
     files = FileInSkill(many=True)
     skill_md = serializers.CharField(source="text", allow_null=True, help_text="the text of SKILL.md")
+
+
+class InstalledSkill(serializers.Serializer[Installed]):
+    name = serializers.CharField(max_length=300, help_text="skill, plugin/skill or marketplace/plugin/skill")
+    version = serializers.CharField(required=False, default="", allow_blank=True, max_length=100)
+    digest = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=80, help_text="tells more than the version"
+    )
+
+
+class InstalledSkills(serializers.Serializer[dict[str, object]]):
+    installed = serializers.ListField(child=InstalledSkill(), min_length=1, max_length=MOST_INSTALLED)
+
+
+class CheckedSkill(serializers.Serializer[Checked]):
+    name = serializers.CharField(help_text="as it was asked for")
+    state = serializers.ChoiceField([state.value for state in State])
+    skill = SkillInList(allow_null=True, help_text="what there is of it now")
+    candidates = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="the names to choose from, where several skills have that one",
+    )
+
+
+class CheckedSkills(serializers.Serializer[dict[str, object]]):
+    skills = CheckedSkill(many=True)
 
 
 class RedeemRequest(serializers.Serializer[dict[str, str]]):

@@ -37,11 +37,12 @@ from connector.api.members import MemberById, Members
 from connector.api.schema import Schema
 from connector.api.snapshots import ChangesBetweenSnapshots, SnapshotsOfMarketplace
 from connector.api.storage import Storage
-from connector.api.views import SkillByName, Skills
+from connector.api.views import CheckUpdates, SkillByName, Skills
 from connector.api.webhooks import RegistrationOfWebhook, SecretOfWebhook, WebhookOfMarketplace
 
 urlpatterns = [
     path("schema", Schema.as_view()),
+    path("check-updates", CheckUpdates.as_view()),
     path("skills", Skills.as_view()),
     path("skills/<path:name>", SkillByName.as_view()),
     path("marketplaces", Marketplaces.as_view()),

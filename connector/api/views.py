@@ -13,11 +13,19 @@ from rest_framework.views import APIView
 
 from connector.api.authentication import principal_of
 from connector.api.fields import read
-from connector.api.serializers import RedeemRequest, SkillDetail, SkillPage, SkillQuery
+from connector.api.serializers import (
+    CheckedSkills,
+    InstalledSkills,
+    RedeemRequest,
+    SkillDetail,
+    SkillPage,
+    SkillQuery,
+)
 from connector.credentials import require
 from connector.install.fetching import fetch_skill
 from connector.install.install_tokens import Redeemed, redeem_install_token
 from marketplaces.services import catalog
+from marketplaces.services.updates import Installed, check_updates
 from skillport.principal import Scope
 
 
@@ -38,6 +46,17 @@ class SkillByName(APIView):
         principal = principal_of(request)
         require(principal, Scope.SKILLS_READ)
         return Response(SkillDetail(fetch_skill(principal=principal, name=name)).data)
+
+
+class CheckUpdates(APIView):
+    @extend_schema(operation_id="check_updates", request=InstalledSkills, responses=CheckedSkills)
+    def post(self, request: Request, organization: str) -> Response:  # noqa: ARG002 part of the address
+        """Say what has become of installed skills: current, newer, renamed, withdrawn, ambiguous or unknown."""
+        principal = principal_of(request)
+        require(principal, Scope.SKILLS_READ)
+        given = read(InstalledSkills, request.data)["installed"]
+        checked = check_updates(principal=principal, installed=[Installed(**one) for one in given])
+        return Response(CheckedSkills({"skills": checked}).data)
 
 
 class _ByInstallToken(APIView):

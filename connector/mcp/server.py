@@ -35,12 +35,16 @@ _LISTED: Final = [
         input_schema=tool.input_schema,
         output_schema=tool.output_schema,
         annotations=types.ToolAnnotations(
-            title=tool.title, read_only_hint=tool.read_only, destructive_hint=False, idempotent_hint=tool.read_only,
+            title=tool.title,
+            read_only_hint=tool.read_only,
+            # Of what only reads, the protocol says no more than that.
+            destructive_hint=None if tool.read_only else False,
+            idempotent_hint=None if tool.read_only else False,
             open_world_hint=False,
         ),
     )
     for tool in TOOLS
-]  # fmt: skip
+]
 
 
 def build_server() -> Server[Any]:

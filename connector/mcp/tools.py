@@ -12,6 +12,7 @@ from connector.install.fetching import MAIN_FILE, FetchedSkill, fetch_skill
 from connector.install.install_tokens import LIFETIME_SECONDS, issue_install_token
 from marketplaces.services import catalog
 from marketplaces.services.catalog import SkillSummary
+from marketplaces.services.updates import MOST_INSTALLED, Checked, Installed, State, check_updates
 from skillport.principal import Principal, Scope
 
 LONGEST_TEXT: Final = 60_000  # characters of a file that one answer holds; clients cut off at about 100,000
@@ -46,12 +47,10 @@ class Tool:
 
 
 def _object(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
+    needed = (
+        {"required": list(required)} if required else {}
+    )  # every session reads the list: no word too many
+    return {"type": "object", "properties": properties, **needed, "additionalProperties": False}
 
 
 def _string(description: str = "", **more: Any) -> dict[str, Any]:
@@ -116,6 +115,42 @@ def _get_install_token(principal: Principal, arguments: dict[str, Any]) -> ToolA
         "command": issued.command,
     }
     return ToolAnswer(told, f"{issued.skill} {issued.version}, once, within 5 minutes:\n{issued.command}")
+
+
+def _check_updates(principal: Principal, arguments: dict[str, Any]) -> ToolAnswer:
+    require(principal, Scope.SKILLS_READ)
+    installed = [Installed(**one) for one in arguments["installed"]]
+    checked = check_updates(principal=principal, installed=installed)
+    lines = [line for one in checked if (line := _what_to_do(one))]
+    return ToolAnswer(
+        {"skills": [_checked(one) for one in checked]}, "\n".join(lines) or "All are up to date."
+    )
+
+
+def _checked(one: Checked) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": one.name, "state": str(one.state)}
+    if one.skill is not None:
+        told |= {"now": one.skill.full_name, "version": one.skill.version, "digest": one.skill.digest}
+    if one.candidates:
+        told["candidates"] = list(one.candidates)
+    return told
+
+
+def _what_to_do(one: Checked) -> str:
+    now = one.skill.full_name if one.skill else ""
+    match one.state:
+        case State.CURRENT:
+            return ""
+        case State.NEWER:
+            return f"{one.name}: {one.skill.version if one.skill else ''} is there. Install {now} again."
+        case State.RENAMED:
+            return f"{one.name}: called {now} now. Install that one, and remove this one."
+        case State.WITHDRAWN:
+            return f"{one.name}: no longer published. Tell the person, and remove it if they agree."
+        case State.AMBIGUOUS:
+            return f"{one.name}: ask again with one of {', '.join(one.candidates)}."
+        case State.UNKNOWN:
+            return f"{one.name}: not from here, or not this person's to use. Leave it as it is."
 
 
 def _summary(skill: SkillSummary) -> dict[str, Any]:
@@ -197,5 +232,24 @@ TOOLS: Final = [
             "expires_in": {"type": "integer"},
         },
         read_only=False,
+    ),
+    Tool(
+        name="check_updates",
+        title="Check for updates",
+        description="What became of installed skills: newer, renamed, withdrawn. Give each version or digest.",
+        run=_check_updates,
+        arguments={
+            "installed": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MOST_INSTALLED,
+                "items": _object(
+                    {"name": _NAME, "version": _string(maxLength=100), "digest": _string(maxLength=80)},
+                    ("name",),
+                ),
+            }
+        },
+        required=("installed",),
+        answer={"skills": {"type": "array", "items": {"type": "object"}}},
     ),
 ]

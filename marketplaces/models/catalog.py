@@ -35,6 +35,24 @@ class Plugin(OrganizationOwned):
         return self.name
 
 
+def _subjects_of(principal: Principal) -> ArraySubquery:
+    """Give the ids of everything through which rules may be about `principal` now, by the database's clock."""
+    mine = Subject.objects.for_organization(principal.organization).live().covering(principal)
+    return ArraySubquery(mine.values("pk"))
+
+
+class SkillQuerySet(ScopedQuerySet["Skill"]):
+    """Skills, whether they are served now or were once."""
+
+    def open_to(self, principal: Principal) -> Self:
+        """Keep what the access rules let `principal` read."""
+        ids = _subjects_of(principal)
+        return self.filter(allowed__overlap=ids).exclude(denied__overlap=ids)
+
+
+SkillManager = models.Manager.from_queryset(SkillQuerySet)
+
+
 class Skill(OrganizationOwned):
     """A skill, across all snapshots: (organization, marketplace, plugin, name).
 
@@ -49,6 +67,8 @@ class Skill(OrganizationOwned):
     name = models.CharField(max_length=100)
     allowed = ArrayField(models.IntegerField(), default=list)
     denied = ArrayField(models.IntegerField(), default=list)
+
+    objects: "ClassVar[SkillManager[Skill]]" = SkillManager()
 
     class Meta:
         constraints = [
@@ -146,8 +166,7 @@ class SkillListingQuerySet(ListingQuerySet["SkillListing"]):
 
     def readable_by(self, principal: Principal) -> Self:
         """Keep what is served now and what the access rules let `principal` read, by the database's clock."""
-        mine = Subject.objects.for_organization(principal.organization).live().covering(principal)
-        ids = ArraySubquery(mine.values("pk"))
+        ids = _subjects_of(principal)
         return self.current().filter(skill__allowed__overlap=ids).exclude(skill__denied__overlap=ids)
 
 

@@ -100,7 +100,7 @@ def list_skills(
     """
     limit = min(max(limit, 1), LONGEST_PAGE)
     with within(principal.organization):
-        listings = _readable(principal).order_by("skill__name", "skill_id")
+        listings = readable(principal).order_by("skill__name", "skill_id")
         for word in query.split()[:10]:
             listings = listings.filter(Q(skill__name__icontains=word) | Q(description__icontains=word))
         if marketplace:
@@ -126,7 +126,7 @@ def find_skill(*, principal: Principal, name: str) -> SkillSummary:
 def find_inside(principal: Principal, name: str) -> SkillSummary:
     """Do what `find_skill` does, inside the caller's own `within`."""
     *around, skill = name.split("/")
-    listings = _readable(principal).filter(skill__name=skill)
+    listings = readable(principal).filter(skill__name=skill)
     if around:
         listings = listings.filter(skill__plugin__name=around[-1])
     if len(around) == 2:
@@ -145,7 +145,7 @@ def find_inside(principal: Principal, name: str) -> SkillSummary:
 
 def may_read(principal: Principal, skill_id: int) -> bool:
     """Tell, inside the caller's own `within`, whether the skill is served now and the rules let `principal` read it."""
-    return _readable(principal).filter(skill_id=skill_id).exists()
+    return readable(principal).filter(skill_id=skill_id).exists()
 
 
 def files_of(organization_id: UUID, release_id: int) -> list[SkillFile]:
@@ -160,7 +160,8 @@ def files_of(organization_id: UUID, release_id: int) -> list[SkillFile]:
     ]
 
 
-def _readable(principal: Principal) -> SkillListingQuerySet:
+def readable(principal: Principal) -> SkillListingQuerySet:
+    """Give what `principal` may read, with what a summary needs. Inside the caller's own `within`."""
     listings = SkillListing.objects.for_organization(principal.organization).readable_by(principal)
     return listings.select_related("marketplace", "skill__plugin", "release")
 

@@ -55,7 +55,7 @@ def test_the_official_client_lists_and_calls_in_both_eras(published: Cast, mode:
 
     version, tools, me = anyio.run(talk)
     assert version == ("2026-07-28" if mode == "auto" else "2025-11-25")
-    assert tools == ["whoami", "list_skills", "fetch_skill", "get_install_token"]
+    assert tools == ["whoami", "list_skills", "fetch_skill", "get_install_token", "check_updates"]
     assert me == {
         "id": f"usr_{published.bob.user_id.hex}", "name": "Bob", "email": "bob@example.org", "role": "member",
         "organization": "acme",
@@ -166,7 +166,11 @@ def test_every_tool_answers_in_the_shape_it_promises(http: httpx2.Client, publis
 
     key = key_of(published.bob)
     listed = post(http, key, "tools/list", {}).json()["result"]["tools"]
-    arguments = {"fetch_skill": {"name": "hello"}, "get_install_token": {"name": "hello"}}
+    arguments: dict[str, dict[str, Any]] = {
+        "fetch_skill": {"name": "hello"},
+        "get_install_token": {"name": "hello"},
+        "check_updates": {"installed": [{"name": "hello"}]},
+    }
     for tool in listed:
         assert len(tool["name"]) <= 21
         answer = call(http, key, tool["name"], **arguments.get(tool["name"], {}))

@@ -1,13 +1,14 @@
 """What strangers try: every address of the first organization, and every id of its at the addresses of their own."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import cycle, islice, product
 from typing import Any
 from urllib.parse import urlencode
 
-from connector.mcp.tools import TOOLS
+from connector.mcp.tools import TOOLS, Tool
 from tests.isolation.asking import METHODS, Caller, Case, Request
 from tests.isolation.canaries import HIDDEN
 from tests.isolation.harvest import Found
@@ -173,23 +174,57 @@ def by_tools(slug: str, twin_slug: str, callers: Sequence[Caller], values: Seque
     """Call every tool with each name in each of its texts; with none in those that take none."""
     texts = [one.value for one in values if isinstance(one.value, str)]
     for tool in TOOLS:
-        named = [
-            name for name, schema in tool.input_schema["properties"].items() if schema.get("type") == "string"
-        ]
-        for argument in named or [""]:
-            for text in texts if argument else [""]:
+        fillings = list(_fillings(tool))
+        for filled in fillings or [_nothing]:
+            for text in texts if fillings else [""]:
                 invented = str(nobodys(str, text))
                 for caller in callers:
-                    needed = dict.fromkeys(tool.required, "hello")
-                    ours, twin = ({**needed, argument: one} if argument else {} for one in (text, invented))
                     yield Case(
                         caller,
-                        _call(slug, tool.name, ours, text),
-                        _call(twin_slug, tool.name, twin, invented),
+                        _call(slug, tool.name, filled(text), text),
+                        _call(twin_slug, tool.name, filled(invented), invented),
                     )
 
 
-def _call(slug: str, tool: str, arguments: dict[str, str], word: str) -> Request:
+def _fillings(tool: Tool) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """Give for each text that the tool takes a function that puts one there, and something that is there elsewhere."""
+    schema = tool.input_schema
+    needed = {name: _something(schema["properties"][name]) for name in tool.required}
+    for name, one in schema["properties"].items():
+        if one["type"] == "string":
+            yield partial(_with, needed, name)
+        elif one["type"] == "array":
+            (whole,) = _something(one)
+            for inner in one["items"]["properties"]:
+                yield partial(_with_one, needed, name, partial(_with, whole, inner))
+
+
+def _nothing(_text: str) -> dict[str, Any]:
+    return {}
+
+
+def _with(others: dict[str, Any], name: str, text: str) -> dict[str, Any]:
+    return {**others, name: text}
+
+
+def _with_one(
+    others: dict[str, Any], name: str, filled: Callable[[str], dict[str, Any]], text: str
+) -> dict[str, Any]:
+    return {**others, name: [filled(text)]}
+
+
+def _something(schema: dict[str, Any]) -> Any:
+    """Give what a schema asks for at the least, with the name of a skill that is there for its texts."""
+    match schema["type"]:
+        case "array":
+            return [_something(schema["items"])]
+        case "object":
+            return {name: _something(schema["properties"][name]) for name in schema["required"]}
+        case _:
+            return "hello"
+
+
+def _call(slug: str, tool: str, arguments: dict[str, Any], word: str) -> Request:
     told = {
         "jsonrpc": "2.0",
         "id": 1,

@@ -4,6 +4,7 @@
 # organization that is not there.
 API = {
     "schema",
+    "check-updates",
     "skills",
     "skills/<path:name>",
     "marketplaces",
@@ -162,7 +163,7 @@ OWN_ACCOUNT = {
 }
 # Addresses whose credential is in the request itself.
 BY_OWN_CREDENTIAL = {"api/install/<str:token>", "api/v1/install/redeem", "hooks/<uuid:marketplace_id>"}
-TOOL_NAMES = {"whoami", "list_skills", "fetch_skill", "get_install_token"}
+TOOL_NAMES = {"whoami", "list_skills", "fetch_skill", "get_install_token", "check_updates"}
 SOCKETS = {"/ws/{org}/sync"}
 TASKS = {
     "marketplaces.tasks.run_sync": "takes an organization and a run of it",

@@ -65,7 +65,7 @@ class DevTools:
         """Give one command, and take in the events before its answer. Raises `NotPossible`."""
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while (said := json.loads(self._socket.recv(timeout=20))).get("id") != number:
+        while (said := json.loads(self._socket.recv(timeout=60))).get("id") != number:
             self.events.append(said)
         if "error" in said:
             raise NotPossible(said["error"])
@@ -190,15 +190,15 @@ def started(program: str, folder: Path) -> Iterator[Chromium]:
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        port, path = until(lambda: _told(folder / "DevToolsActivePort"), 60)
+        port, path = until(lambda: _told(folder / "DevToolsActivePort"), 120)
         address = f"ws://127.0.0.1:{port}"
         with _connected(f"{address}{path}") as tools:
             yield Chromium(address, tools)
             tools.call("Browser.close")  # a signal would leave its folder in /tmp behind
-            process.wait(timeout=20)
+            process.wait(timeout=60)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @contextmanager

@@ -51,12 +51,12 @@ class Emulator:
             env={"HOME": str(self._folder), "PATH": os.environ["PATH"]}, cwd=self._folder,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        until(lambda: self._answers(ready), 30)
+        until(lambda: self._answers(ready), 120)
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
             self._process = None
 
     def _answers(self, path: str) -> bool:

@@ -101,10 +101,10 @@ def _worker_process() -> Iterator[None]:
     stopping = threading.Event()
     clock = threading.Thread(target=_sweep_until, args=(stopping,), daemon=True)
     try:
-        until(lambda: celery.control.ping(timeout=0.2), 60)
+        until(lambda: celery.control.ping(timeout=0.2), 120)
         clock.start()
         yield
     finally:
         stopping.set()
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=60)

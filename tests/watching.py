@@ -5,7 +5,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection
 
-WITHIN = 20  # seconds
+WITHIN = 60  # seconds
 
 
 def frame(socket: ClientConnection) -> dict[str, Any]:

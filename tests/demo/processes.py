@@ -40,7 +40,7 @@ class Demo:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
+    def wait_for(self, text: str, seconds: float = 180) -> None:
         """Wait until the demo has said `text`."""
         until(lambda: text in self.said or self.process.poll() is not None, seconds)
         assert text in self.said, self.said
@@ -54,7 +54,7 @@ class Demo:
         told: dict[str, Any] = json.loads((self.folder / "demo.json").read_text())
         return told
 
-    def end(self, number: int, seconds: float = 20) -> int:
+    def end(self, number: int, seconds: float = 60) -> int:
         """Send a signal and give the exit code; the demo must be gone within `seconds`."""
         self.process.send_signal(number)
         return self.process.wait(timeout=seconds)

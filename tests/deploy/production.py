@@ -38,12 +38,12 @@ def web(**environment: str) -> Iterator[int]:
     }
     process = subprocess.Popen([sys.executable, "-m", *command], env=given, cwd=ROOT)
     try:
-        until(lambda: process.poll() is not None or _listens(port), 60)
+        until(lambda: process.poll() is not None or _listens(port), 120)
         assert process.poll() is None
         yield port
     finally:
         process.terminate()
-        process.wait(timeout=15)
+        process.wait(timeout=60)
 
 
 def _listens(port: int) -> bool:

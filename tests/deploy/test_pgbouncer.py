@@ -39,7 +39,7 @@ def pooled_url(
             yield url
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def as_anybody_but_root() -> list[str]:

@@ -26,7 +26,7 @@ _MARK = "skillport-bleed"  # the name of these connections at the server, so tha
 _SEEN = "SELECT DISTINCT organization_id FROM marketplaces_marketplace"
 _KILL = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()"
-    " ORDER BY random() LIMIT 1"
+    " AND datname = current_database() ORDER BY random() LIMIT 1"  # whoever does the same beside us has a database of its own
 )
 
 
@@ -64,7 +64,7 @@ def watch(
     reads: int,
     threads: int = 64,
     pool: int = 4,
-    seconds: float = 60,
+    seconds: float = 600,
     tell: Callable[[Seen], None] = lambda _: None,
 ) -> Seen:
     """Read until there were so many reads, or for so long. `tell` is called every five seconds."""

@@ -62,7 +62,7 @@ def worker_process(folder: Path) -> Iterator[WorkerProcess]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         assert process.stdout is not None
         process.stdout.close()
 

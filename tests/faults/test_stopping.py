@@ -30,7 +30,7 @@ def test_the_demo_stops_whatever_clients_hold_open(tmp_path: Path) -> None:
         with started(tmp_path) as demo:
             demo.wait_for("Ctrl-C stops everything")
             with clients_that_never_end(demo.port):
-                assert demo.end(number, seconds=10) == 0
+                assert demo.end(number) == 0
 
 
 def test_the_web_process_of_production_stops_before_it_is_killed(transactional_db: None) -> None:

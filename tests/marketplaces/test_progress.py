@@ -140,6 +140,6 @@ def test_a_watcher_whose_credential_cannot_be_looked_up_is_put_out(live: Running
         pytest.raises(ConnectionClosed) as closed,
     ):
         while True:
-            socket.recv(timeout=15)
+            socket.recv(timeout=20)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1013, "try again later"

@@ -96,7 +96,7 @@ def test_as_many_calls_run_at_once_as_this_side_has_connections_and_never_more()
         with lock:
             inside["now"] += 1
             most = max(most, inside["now"])
-        together.wait(timeout=10)
+        together.wait(timeout=60)
         with lock:
             inside["now"] -= 1
         return threading.get_ident()
@@ -132,12 +132,12 @@ def test_a_thread_that_nobody_cleans_up_after_would_keep_its_connection() -> Non
     def careless() -> None:
         backend()
         took.set()
-        may_end.wait(timeout=10)
+        may_end.wait(timeout=60)
         connection.close()
 
     thread = threading.Thread(target=careless)
     thread.start()
-    assert took.wait(timeout=10)
+    assert took.wait(timeout=60)
     free = free_connections(settings.DATABASE_CONNECTIONS - 1)
     may_end.set()
     thread.join()
@@ -152,7 +152,7 @@ def free_connections(wanted: int) -> int:
     with contextlib.suppress(PoolTimeout):
         while True:
             # Patience for those that must come: the pool may have to open them. Little for the one too many.
-            taken.append(pool().getconn(timeout=0.5 if len(taken) >= wanted else 10))
+            taken.append(pool().getconn(timeout=0.5 if len(taken) >= wanted else 60))
     for one in taken:
         pool().putconn(one)
     return len(taken)
@@ -184,9 +184,9 @@ def sessions_at_once(number: int) -> None:
     together = threading.Barrier(number)
 
     def call() -> None:
-        together.wait(timeout=10)
+        together.wait(timeout=60)
         backend()
-        together.wait(timeout=10)  # nobody gives a connection back before everybody has one
+        together.wait(timeout=60)  # nobody gives a connection back before everybody has one
         connection.close()
 
     with ThreadPoolExecutor(number) as threads:
@@ -198,7 +198,7 @@ def failures_by_thread(calls: int, meeting: threading.Barrier | None = None) -> 
 
     def call() -> None:
         if meeting:
-            meeting.wait(timeout=10)
+            meeting.wait(timeout=60)
         try:
             backend()
         except OperationalError:

@@ -1,5 +1,6 @@
 """The private PostgreSQL of the demo and the tests: started, stopped, killed, shared and confined."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 from skillport.embedded.postgres import APP, OWNER, EmbeddedPostgres, EmbeddedPostgresError
 from tests.skillport.clusters import Clusters, child, needs_binaries, said, servers, socket_folder
+from tests.waiting import until
 
 pytestmark = needs_binaries
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -60,10 +62,17 @@ def test_a_checkpoint_that_does_not_end_holds_nobody_up_and_loses_nothing(
 
 
 def _child_of(postgres: EmbeddedPostgres, title: str) -> int:
-    """Give the server's process of this title."""
-    children = Path(f"/proc/{postgres.pid}/task/{postgres.pid}/children").read_text().split()
-    (found,) = [pid for pid in children if title in Path(f"/proc/{pid}/cmdline").read_text()]
-    return int(found)
+    """Give the server's process of this title, as soon as it calls itself so."""
+    children = Path(f"/proc/{postgres.pid}/task/{postgres.pid}/children")
+
+    def look() -> int | None:
+        for pid in children.read_text().split():
+            with contextlib.suppress(OSError):  # a session's, which has ended meanwhile
+                if title in Path(f"/proc/{pid}/cmdline").read_text():
+                    return int(pid)
+        return None
+
+    return until(look)  # type: ignore[return-value] # there is one
 
 
 def test_a_second_process_on_the_same_folder_gets_one_sentence(clusters: Clusters, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.connector.install.hostile_server import NAME, SKILL_MD, HostileServer, Member, release_digest
 
 SCRIPT = Path(__file__).parents[3] / "connector/install/scripts/install.sh"
-TOKEN = "sklp_it_" + "Ab3" * 16 + "Z"
+TOKEN = f"sklp_it_{os.getpid():049}"  # no other test process has it: who shows it is looked for among all processes
 OLD = (
     Member(path=b"SKILL.md", content=b"# PDF tools, old\n"),
     Member(path=b"vanishes/soon.md", content=b"old"),

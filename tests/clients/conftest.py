@@ -25,6 +25,7 @@ def claude(program: Path, home: Path, *arguments: str, **more: str) -> subproces
     """Run Claude Code as somebody who has just installed it: an empty home, no login, nothing of this machine's."""
     home.mkdir(exist_ok=True)
     return subprocess.run(
-        [program, *arguments], env={"HOME": str(home), "PATH": os.environ["PATH"], **more}, cwd=home, text=True,
-        stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120,
+        [program, *arguments], cwd=home, text=True, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=300,
+        # It waits for a connector in milliseconds: long enough for a busy machine.
+        env={"HOME": str(home), "PATH": os.environ["PATH"], "MCP_TIMEOUT": "60000", **more},
     )  # fmt: skip

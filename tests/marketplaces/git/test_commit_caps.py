@@ -22,10 +22,10 @@ def all_files(
     return list(list_files(program, bare, commit, max_entries=max_entries, max_bytes=max_bytes))
 
 
-def gits() -> list[int]:
-    """Give the git processes that are children of ours."""
+def gits(bare: Path) -> list[int]:
+    """Give the processes that are children of ours and read this repository."""
     children = [_read(thread / "children").split() for thread in Path("/proc/self/task").iterdir()]
-    return [int(pid) for pids in children for pid in pids if _read(Path(f"/proc/{pid}/comm")) == "git\n"]
+    return [int(pid) for pids in children for pid in pids if str(bare) in _read(Path(f"/proc/{pid}/cmdline"))]
 
 
 def _read(file: Path) -> str:
@@ -62,10 +62,10 @@ def test_the_entries_before_the_cap_are_given_and_then_git_is_gone(
     made = commit(bare, {f"{number:05}": b"" for number in range(5000)})
     entries = list_files(program, bare, made, max_entries=3000, max_bytes=0)
     assert [next(entries).path for _ in range(3000)][-1] == b"02999"
-    assert len(gits()) == 1
+    assert len(gits(bare)) == 1
     with pytest.raises(RepositoryTooLarge):
         next(entries)
-    assert gits() == []
+    assert gits(bare) == []
     assert list(records.iterdir()) == []
 
 
@@ -74,9 +74,9 @@ def test_git_is_gone_when_a_listing_is_given_up(program: GitProgram, bare: Path,
     made = commit(bare, {f"{number:05}": b"" for number in range(5000)})
     entries = list_files(program, bare, made, max_entries=9000, max_bytes=0)
     next(entries)
-    assert len(gits()) == 1
+    assert len(gits(bare)) == 1
     entries.close()  # type: ignore[attr-defined]
-    assert gits() == []
+    assert gits(bare) == []
     assert list(records.iterdir()) == []
 
 

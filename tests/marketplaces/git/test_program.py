@@ -218,7 +218,7 @@ def test_output_larger_than_the_pipe_streams_in_little_memory(program: GitProgra
     finally:
         tracemalloc.stop()
     assert read == size
-    assert peak < 2**20
+    assert peak < size / 8, "whatever other threads of this process take meanwhile"
 
 
 def test_a_host_that_floods_the_error_output_neither_blocks_git_nor_fills_memory(copy: KeptCopy) -> None:
@@ -231,7 +231,7 @@ def test_a_host_that_floods_the_error_output_neither_blocks_git_nor_fills_memory
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-    assert peak < 2**20
+    assert peak < sum(map(len, flood)) / 4
 
 
 # `FetchFailed` promises that the log has git's words without secrets, and a host may say our credential back to us.

@@ -78,7 +78,7 @@ segments = tricky | st.lists(tricky, max_size=3).map(b"".join) | st.binary(max_s
 byte_paths = st.lists(segments, min_size=1, max_size=4).map(b"/".join)
 
 
-@settings(max_examples=1_500, deadline=None, database=None)
+@settings(max_examples=1_500)
 @given(st.lists(byte_paths, max_size=12))
 def test_any_names_are_refused_or_can_be_unpacked_side_by_side(names):
     check(catalog_of({b"tools/" + name: "x" for name in names}))
@@ -96,7 +96,7 @@ places = st.lists(
 sources = st.sampled_from(["./tools", "./", "tools/skills", "./gone", "../x", {"source": "url"}])
 
 
-@settings(max_examples=1_500, deadline=None, database=None)
+@settings(max_examples=1_500)
 @given(
     st.dictionaries(places, contents, max_size=14),
     sources,
@@ -120,7 +120,7 @@ keys = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None, database=None)
+@settings(max_examples=500)
 @given(st.lists(json_values | st.dictionaries(keys, json_values), max_size=4), json_values)
 def test_any_entries_are_read_or_left_out(entries, metadata):
     catalog = catalog_of({"tools/a": "x"}, *entries, entry("last", "./tools"), metadata=metadata)

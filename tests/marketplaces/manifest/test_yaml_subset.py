@@ -102,7 +102,7 @@ yaml_like = st.text(
 )
 
 
-@settings(max_examples=1_500, deadline=None, database=None)
+@settings(max_examples=1_500)
 @given(yaml_like | st.text(max_size=80))
 def test_any_text_is_json_or_refused(text):
     try:

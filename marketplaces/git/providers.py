@@ -1,7 +1,7 @@
 """Which kind of git host we speak to, and what its people have to do so that we may read a repository.
 
-Names of settings, permissions and scopes as pages of GitLab, Atlassian and Gitea had them (looked up 2026-11). Those of GitHub
-and Azure DevOps, and the headers by which hosts are recognised, still have to be compared with live hosts.
+Names of settings, permissions and scopes as pages of GitHub, GitLab, Atlassian, Microsoft and Gitea had them (looked up
+2026-11). The headers by which hosts are recognised still have to be compared with live hosts.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ class Provider(StrEnum):
     GITLAB = "gitlab"
     GITLAB_SELF_MANAGED = "gitlab_self_managed"
     BITBUCKET = "bitbucket"
+    BITBUCKET_DATA_CENTER = "bitbucket_data_center"
     AZURE_DEVOPS = "azure_devops"
     GITEA = "gitea"
     OTHER = "other"
@@ -42,12 +43,12 @@ _BY_REALM: Final = {
     "gitlab": Provider.GITLAB_SELF_MANAGED,
     "gitea": Provider.GITEA,
     "forgejo": Provider.GITEA,
-    "bitbucket": Provider.BITBUCKET,
+    "bitbucket": Provider.BITBUCKET_DATA_CENTER,
 }
 _TOKENS: Final = {
-    Provider.GITHUB: "a fine-grained token (Settings / Developer settings / Fine-grained tokens): resource owner {owner}, "
+    Provider.GITHUB: "a fine-grained token (Settings / Developer settings / Personal access tokens / Fine-grained tokens): resource owner {owner}, "
     "only this repository, permission Contents: Read-only. A classic token needs the scope repo, which may do far more",
-    Provider.GITHUB_ENTERPRISE: "a fine-grained token on {host} (Settings / Developer settings): resource owner {owner}, "
+    Provider.GITHUB_ENTERPRISE: "a fine-grained token on {host} (Settings / Developer settings / Personal access tokens): resource owner {owner}, "
     "only this repository, permission Contents: Read-only. Where the server is too old for those, a classic token with "
     "the scope repo",
     Provider.GITLAB: "a project access token (the project's Settings / Access tokens) with the role Reporter and the scope "
@@ -56,6 +57,9 @@ _TOKENS: Final = {
     "Reporter and the scope read_repository",
     Provider.BITBUCKET: "a repository access token (Repository settings / Access tokens) with the permission Repositories: "
     "Read, and the user name x-token-auth",
+    # Its tokens of projects and repositories are for a header that git hosts do not share.
+    Provider.BITBUCKET_DATA_CENTER: "an HTTP access token of an account's own (Manage account / HTTP access tokens) with the "
+    "permission Repository read, and that account's user name",
     Provider.AZURE_DEVOPS: "a personal access token (User settings / Personal access tokens) with the scope Code: Read",
     Provider.GITEA: "a token (Settings / Applications) with the scope read:repository, of an account that may only read this "
     "repository",

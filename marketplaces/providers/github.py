@@ -19,7 +19,7 @@ _WRITTEN: Final = ("%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S %z")
 class WebhooksNotAllowed(TokenMayNot):
     message = (
         "GitHub does not let this token register webhooks. Give it the repository permission Webhooks: Read and write "
-        "(a classic token: the scope admin:repo_hook), or add the webhook by hand."
+        "(a classic token: the scope write:repo_hook, which repo includes), or add the webhook by hand."
     )
 
 

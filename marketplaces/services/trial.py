@@ -226,6 +226,7 @@ _CALLED: Final = {
     Provider.GITLAB: "GitLab",
     Provider.GITLAB_SELF_MANAGED: "GitLab",
     Provider.BITBUCKET: "Bitbucket",
+    Provider.BITBUCKET_DATA_CENTER: "Bitbucket Data Center",
     Provider.AZURE_DEVOPS: "Azure DevOps",
     Provider.GITEA: "Gitea",
     Provider.OTHER: "",

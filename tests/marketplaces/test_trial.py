@@ -126,7 +126,7 @@ def test_each_refusal_ends_the_step_that_it_is_about_with_its_remedy(
 ) -> None:
     with FakeHost(answers) as host:
         *before, last = trial(tmp_path, f"{host.url}/acme/skills.git").steps()
-    order = list(StepName)
+    order = steps_of(app=False)
     assert states(before) == ok(*order[: order.index(name)])
     assert (last.name, last.state, last.code) == (name, StepState.FAILED, code)
     assert remedy in last.remedy

@@ -24,10 +24,8 @@ def make() -> None:
         admin.execute(
             sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(owner))
         )  # for the test database
-        for role in (
-            owner,
-            app,
-        ):  # what is dropped at the end need not outlive a power cut, nor wait for a busy disk
+        # What is dropped at the end need not outlive a power cut, nor wait for a busy disk.
+        for role in (owner, app):
             admin.execute(sql.SQL("ALTER ROLE {} SET synchronous_commit = off").format(sql.Identifier(role)))
         admin.execute(database_sql(owner=owner, database=name))
     host = ADMIN.partition("@")[2].partition("/")[0]

@@ -19,6 +19,7 @@ _SHAPES: dict[type, Shape] = {
     UUIDConverter: UUID, IntConverter: int, StringConverter: str, SlugConverter: str, PathConverter: str
 }  # fmt: skip
 _ORGANIZATION = "<org:organization>/"
+_DIGEST = re.compile("[0-9a-f]{16,}")
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,15 @@ class Route:
 def nobodys(shape: Shape, like: str) -> object:
     """Give a value of this shape that nobody has, always the same for one value.
 
-    A text is as long as `like` and made of the same kinds of characters; an address is one of the same host.
+    A text is as long as `like` and made of the same kinds of characters; an address is one of the same host, and a
+    digest stays one: what takes a commit's id tells by its form whether it may be one.
     """
     if shape is UUID:
         return uuid5(NAMESPACE_URL, like)
     if shape is int:
         return 2**31 - 7
     chance = random.Random(like)
-    kinds = (ascii_lowercase, digits)
+    kinds = ("abcdef" if _DIGEST.fullmatch(like) else ascii_lowercase, digits)
     host = re.match("https?://[^/]*/|", like)
     assert host
     rest = like[host.end() :]

@@ -101,7 +101,7 @@ def _register(row: Marketplace) -> Kind:
     """Ask the provider, and give which one it is."""
     outbound = Outbound(settings.OUTBOUND_ALLOWED_ORIGINS)
     kind = Kind(row.provider)
-    if provider_of(kind) is None:
+    if provider_of(kind) is None and not row.provider_chosen:
         kind = detect(row.url, outbound)
     provider = provider_of(kind)
     if provider is None:

@@ -143,7 +143,8 @@ def _publish(side: Side, host: GitHost, worker: Worker, mark: str) -> None:
         bound = Marketplace.objects.for_organization(side.organization).get(pk=marketplace_id)
         bound.credential.put(SECRET)
         bound.former_webhook_secret.put(SECRET)
-        bound.save(update_fields=["credential", "former_webhook_secret"])
+        bound.minted_token.put(SECRET)
+        bound.save(update_fields=["credential", "former_webhook_secret", "minted_token"])
         Webhook.objects.for_organization(side.organization).filter(marketplace=bound).update(
             last_delivery_event="push", last_delivery_id="72d3162e", last_refusal_reason="It carried no signature.",
         )  # fmt: skip

@@ -165,13 +165,18 @@ GITLAB_ATTRIBUTES = {
 
 @dataclass
 class FakeGitLab(FakeHost):
-    """GitLab; before 19.0 it does not know signing tokens, and says nothing of them."""
+    """GitLab; before 19.0 it does not know signing tokens, and says nothing of them.
+
+    Without `says_what_it_is` something in front of it takes the header away by which it is recognised.
+    """
 
     knows_signing_tokens: bool = True
+    says_what_it_is: bool = True
 
     def answer(self, asked: Asked) -> Reply:
         status, said = self._answer(asked)
-        return status, {"X-Gitlab-Meta": '{"correlation_id":"01H","version":"1"}'}, said
+        marks = {"X-Gitlab-Meta": '{"correlation_id":"01H","version":"1"}'} if self.says_what_it_is else {}
+        return status, marks, said
 
     def _answer(self, asked: Asked) -> tuple[int, Any]:
         if self.down or self.paused:

@@ -1,19 +1,31 @@
 """A repository that is read as a GitHub App: its tokens, how long they are kept, and what is said when there is none."""
 
 import subprocess
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from django.utils import timezone
 
 from marketplaces.models import Marketplace, SyncRun
+from marketplaces.providers.github_app import AppKeyInvalid, GitHubApp
 from marketplaces.services import binding, bound, checking, moving, webhook_setup
 from marketplaces.services.credentials import Credential
 from marketplaces.services.steps import Step, StepName, StepState
 from marketplaces.services.worker import Worker
 from skillport.errors import SkillportError
+from skillport.outbound import Outbound
 from skillport.scoping import within
 from tests.cast import Cast
 from tests.marketplaces.providers.emulated_github import (
@@ -26,6 +38,7 @@ from tests.marketplaces.providers.emulated_github import (
     WIDE_APP,
     EmulatedGitHub,
     given,
+    new_key,
 )
 from tests.publishing import sync_now
 
@@ -70,6 +83,62 @@ def test_a_repository_is_bound_and_read_with_tokens_for_it_alone(
     assert row.minted_token.open() == newest(emulated)
     assert newest(emulated).encode() not in row.minted_token.sealed
     assert key.encode() not in row.credential.sealed
+
+
+def test_the_app_names_itself_for_minutes_and_to_its_api_alone(
+    cast: Cast, emulated: EmulatedGitHub, key: str, worker: Worker
+) -> None:
+    bind(cast, emulated, given(key))
+    sync(cast, worker)
+    public: Any = load_pem_private_key(key.encode(), None).public_key()
+    told = [asked.headers["authorization"].removeprefix("Bearer ") for asked in emulated.asked]
+    assert told
+    for token in told:
+        said = jwt.decode(token, public, algorithms=["RS256"], options={"require": ["iat", "exp", "iss"]})
+        assert said.keys() == {"iat", "exp", "iss"}
+        assert said["iss"] == APP
+        assert said["exp"] - said["iat"] <= 600, "GitHub takes no more"
+        assert said["iat"] <= time.time() - 60, "its clock may be behind ours"
+    for exchange in emulated.git_host.exchanges:
+        assert not any(token in exchange.path for token in [*told, *emulated.minted])
+
+
+def test_a_client_id_names_the_app_as_well() -> None:
+    app = GitHubApp(
+        "Iv23liABCDEFGH012345", new_key(), "https://github.com/acme/skills.git", Outbound(frozenset())
+    )
+    assert jwt.decode(app._named(), options={"verify_signature": False})["iss"] == "Iv23liABCDEFGH012345"
+
+
+def unfit(kind: str) -> str:
+    """Give what is no key of an App, or none that GitHub would make."""
+    traditional, plain = PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    if kind == "elliptic":
+        other = ec.generate_private_key(ec.SECP256R1())
+        return other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, plain).decode()
+    if kind == "short":
+        short = rsa.generate_private_key(65537, 1024)  # noqa: S505 it is to be refused
+        return short.private_bytes(Encoding.PEM, traditional, plain).decode()
+    if kind == "locked":
+        key = load_pem_private_key(new_key().encode(), None)
+        return key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"locked")
+        ).decode()
+    broken = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"
+    return {"nothing": "", "a token": "ghp_0123456789", "broken": broken, "long": "-" * 30_000}[kind]
+
+
+@pytest.mark.parametrize("kind", ["nothing", "a token", "broken", "long", "elliptic", "short", "locked"])
+def test_what_is_no_key_of_an_app_is_refused_before_anything_is_saved(cast: Cast, kind: str) -> None:
+    with pytest.raises(AppKeyInvalid):
+        binding.bind_marketplace(
+            principal=cast.alice,
+            slug="skills",
+            url="https://github.com/acme/skills.git",
+            credential=given(unfit(kind)),
+        )
+    with within(cast.acme):
+        assert not Marketplace.objects.for_organization(cast.acme).exists()
 
 
 def test_the_fingerprint_is_the_one_that_github_shows(

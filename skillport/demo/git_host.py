@@ -128,7 +128,8 @@ class GitHost:
             "X-Hub-Signature-256": signature,
         }
         target = urlsplit(hook["url"])
-        connection = http.client.HTTPConnection(target.hostname or "", target.port or 80, timeout=5)
+        # More patient than real hosts, which wait for some ten seconds: this machine may have other work as well.
+        connection = http.client.HTTPConnection(target.hostname or "", target.port or 80, timeout=30)
         try:
             connection.request("POST", target.path, body, headers)
             connection.getresponse().read()

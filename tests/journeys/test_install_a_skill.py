@@ -43,7 +43,7 @@ def install(command: str, home: Path) -> subprocess.CompletedProcess[str]:
     home.mkdir(exist_ok=True)
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], env={"HOME": str(home), "PATH": "/usr/bin:/bin:/usr/local/bin"},
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ class Listener:
             me = probe.getsockname()[:2]
             self._probes.add(me)
             probe.connect(self.address)
-            assert self._news.wait_for(lambda: me in self._accepted, timeout=5)
+            assert self._news.wait_for(lambda: me in self._accepted, timeout=60)
             return len(self._accepted) - len(self._probes)
 
     def close(self) -> None:

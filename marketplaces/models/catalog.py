@@ -96,7 +96,10 @@ class ListingQuerySet(ScopedQuerySet[L]):
     def current(self) -> Self:
         """Keep what the current snapshot of each marketplace lists."""
         number = F("marketplace__current_snapshot__number")
-        listed = self.filter(Q(end_number=None) | Q(end_number__gt=number), first_number__lte=number)
+        # Plus nothing, so that no index can be walked by the number alone: PostgreSQL 18 would do so for each skill, through
+        # the history of all of them.
+        begun = self.alias(begins=F("first_number") + 0).filter(begins__lte=number)
+        listed = begun.filter(Q(end_number=None) | Q(end_number__gt=number))
         return listed.filter(marketplace__closing_at=None)
 
 

@@ -85,7 +85,8 @@ class Access:
 
     @property
     def path(self) -> str:
-        """Give the repository's path on its host, as in `acme/skills`."""
+        """Give the repository's path on its host, as in `acme/skills`. Raises `AddressInvalid`."""
+        Origin.parse(self.url)  # what cannot be read at all is refused here as everywhere
         return unquote(urlsplit(self.url).path).strip("/").removesuffix(".git")
 
     @property

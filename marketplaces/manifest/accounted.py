@@ -1,7 +1,8 @@
 """Which SKILL.md files are accounted for, so that the others can be named."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
+from marketplaces.git.tree import TreeEntry
 from marketplaces.manifest.plugin_files import PluginFiles
 from marketplaces.manifest.repository import Repository
 from marketplaces.manifest.skill_index import SKILL_MD, skill_md_of
@@ -24,18 +25,35 @@ class Accounted:
         """Account for what is refused in a plugin."""
         self._paths |= {files.from_root(refused.place) for refused in files.refused}
 
+    def add(self, other: "Accounted") -> None:
+        """Account for what `other` does."""
+        self._paths |= other._paths
+        self._folders |= other._folders
+
+    def all_below(self, repository: Repository, root: str, but: Collection[bytes]) -> None:
+        """Account for all that are below `root` with the exception of some."""
+        self._paths |= {path for path in _skill_mds(repository.below(root.encode())) if path not in but}
+
+    def lacking(self, repository: Repository, root: str) -> tuple[bytes, ...]:
+        """Give those below `root` that are not accounted for."""
+        return tuple(path for path in _skill_mds(repository.below(root.encode())) if path not in self._paths)
+
     def absent_plugin(self, folder: str) -> None:
         """Account for everything below the folder of a plugin that is not served."""
         self._folders.add(folder.encode())
 
     def others(self, repository: Repository) -> Iterator[bytes]:
         """Give the SKILL.md files that are not accounted for, sorted."""
-        for entry in repository.entries:
-            folder, _, name = entry.path.rpartition(b"/")
-            if name == SKILL_MD.encode() and entry.path not in self._paths and not self._is_absent(folder):
-                yield entry.path
+        for path in _skill_mds(repository.entries):
+            if path not in self._paths and not self._is_absent(path.rpartition(b"/")[0]):
+                yield path
 
     def _is_absent(self, folder: bytes) -> bool:
         while folder and folder not in self._folders:
             folder = folder.rpartition(b"/")[0]
         return folder in self._folders
+
+
+def _skill_mds(entries: Iterable[TreeEntry]) -> Iterator[bytes]:
+    whole, end = SKILL_MD.encode(), f"/{SKILL_MD}".encode()
+    return (entry.path for entry in entries if entry.path.endswith(end) or entry.path == whole)

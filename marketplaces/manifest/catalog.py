@@ -12,6 +12,7 @@ from marketplaces.manifest.limits import DEFAULT, Limits
 from marketplaces.manifest.marketplace_json import PATH, read_entry
 from marketplaces.manifest.plan import Catalog, PlannedPlugin
 from marketplaces.manifest.plugins import Place, PluginPlanner
+from marketplaces.manifest.remembered import Recall, fingerprint_of, nothing_remembered
 from marketplaces.manifest.report import Finding, NotServed, Report, gravest
 from marketplaces.manifest.repository import Repository
 from marketplaces.manifest.sources import claimed_folder, plugin_source
@@ -24,6 +25,7 @@ def read_catalog(
     own_name: str = "skills",
     find_mirror: FindMirror = no_mirrors,
     tell: Report = lambda _: None,
+    recall: Recall = nothing_remembered,
 ) -> Catalog:
     """Plan what the commit with these `entries` serves, and say what it does not and why.
 
@@ -36,7 +38,8 @@ def read_catalog(
     one called `own_name`.
     `find_mirror` gives the mirrors of plugins that are kept in other repositories. It is called once for each of them
     that the catalog lists. What is found in a mirror is said with its address before the path.
-    `tell` hears of each finding at once, of some more than once.
+    `tell` hears of each finding at once, of some more than once. `recall` gives what came of a plugin's plan the last time;
+    those that it knows are not planned again, and everything that is said of them is said as if they were.
 
     Plugins and skills made of the same files share one tuple of them, so that a caller may work on each tuple once.
     """
@@ -53,6 +56,7 @@ def read_catalog(
     planner = PluginPlanner(limits)
     mirrors = _Mirrors(find_mirror, report)
     plugins: list[PlannedPlugin] = []
+    unchanged: dict[str, bytes] = {}
     for number, value in enumerate(marketplace.entries, start=1):
         place: Place | None = None
         try:
@@ -64,7 +68,12 @@ def read_catalog(
                 if isinstance(source, str)
                 else mirrors.place(entry.name, source)
             )
-            plugins.append(planner.plan(entry, place))
+            fingerprint = fingerprint_of(entry, place.repository, place.folder, limits)
+            outcome = recall(entry.name, fingerprint)
+            if outcome is not None and planner.recall(outcome, place):
+                unchanged[entry.name] = fingerprint
+            else:
+                plugins.append(planner.plan(entry, place, fingerprint))
         except NotServed as refusal:
             (place.report if place else report)(refusal.finding)
             # Its skills are not served because it is not: no need to say so of each.
@@ -77,6 +86,7 @@ def read_catalog(
         description=marketplace.description,
         plugins=tuple(plugins),
         findings=tuple(gravest(reported, limits.findings)),
+        unchanged=unchanged,
         renames=marketplace.renames,
         derived=listing.derived,
     )

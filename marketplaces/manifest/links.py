@@ -36,13 +36,13 @@ class LinkBudget:
     """How many entries the links of a whole catalog may still add: nested links multiply, this does not."""
 
     def __init__(self, entries: int) -> None:
-        self._left = entries
+        self.left = entries
 
     def spend(self) -> None:
         """Count one entry, or raise `LinkBudgetSpent`."""
-        if self._left <= 0:
+        if self.left <= 0:
             raise LinkBudgetSpent
-        self._left -= 1
+        self.left -= 1
 
 
 class Links:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from marketplaces.manifest.json_files import Json
+from marketplaces.manifest.remembered import Outcome
 from marketplaces.manifest.report import Finding
 
 
@@ -36,7 +37,8 @@ class PlannedPlugin:
     """A plugin to serve, from the folder `root` of the repository, '' for all of it.
 
     With `refused_files` > 0 it is not whole, and only its skills may be served. `about` has author, category, tags,
-    keywords, license and homepage, where given. Files are sorted by path.
+    keywords, license and homepage, where given. Files are sorted by path. `outcome` is None when the plan depends on more
+    than the plugin, and is not to be remembered.
     """
 
     name: str
@@ -47,13 +49,15 @@ class PlannedPlugin:
     files: tuple[PlannedFile, ...]
     skills: tuple[PlannedSkill, ...]
     refused_files: int
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """Everything one commit publishes, in the order of its marketplace.json, and what its authors should know.
 
-    `renames` has plugins' former names, each with the name that it has by now.
+    `unchanged` are the plugins that were not planned, because it is remembered what would come of it: their fingerprints,
+    by name. `renames` has plugins' former names, each with the name that it has by now.
     `derived`: there is no such file, and the repository's folders speak for it.
     """
 
@@ -61,5 +65,6 @@ class Catalog:
     description: str
     plugins: tuple[PlannedPlugin, ...]
     findings: tuple[Finding, ...]
+    unchanged: dict[str, bytes] = field(default_factory=dict)
     renames: dict[str, str] = field(default_factory=dict)
     derived: bool = False

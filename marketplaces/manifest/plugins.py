@@ -1,6 +1,6 @@
 """One plugin: its files, what it says of itself, and its skills."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from marketplaces.manifest import findings
 from marketplaces.manifest.accounted import Accounted
@@ -12,7 +12,8 @@ from marketplaces.manifest.plan import PlannedPlugin, PlannedSkill
 from marketplaces.manifest.plugin_files import PluginFiles, list_plugin_files
 from marketplaces.manifest.plugin_json import read_plugin_json
 from marketplaces.manifest.portability import advise_on_plugin
-from marketplaces.manifest.report import NotServed, Report
+from marketplaces.manifest.remembered import Outcome
+from marketplaces.manifest.report import Finding, NotServed, Report
 from marketplaces.manifest.repository import Repository
 from marketplaces.manifest.skill_folders import SkillFolders
 from marketplaces.manifest.skills import SkillPlanner
@@ -28,6 +29,9 @@ class Place:
     report: Report
 
 
+Folder = tuple[int, str]  # of which repository, and where in it
+
+
 class PluginPlanner:
     """Plans the plugins of one catalog, one after the other: they share what the catalog may hold in all."""
 
@@ -37,7 +41,8 @@ class PluginPlanner:
         self._skills_left = limits.skills
         self._names: set[str] = set()
         # Many entries may name one folder: it is listed once, however much of it there is.
-        self._listed: dict[tuple[int, str], PluginFiles] = {}
+        self._listed: dict[Folder, PluginFiles] = {}
+        self._linked: dict[Folder, int] = {}  # how many entries the links of a folder have added
 
     def claim(self, name: str) -> None:
         """Take the plugin's name, or raise `NotServed`.
@@ -48,8 +53,48 @@ class PluginPlanner:
             raise NotServed(findings.PLUGIN_NAME_TAKEN.at(PATH, name=name))
         self._names.add(key)
 
-    def plan(self, entry: Entry, place: Place) -> PlannedPlugin:
-        """Plan the plugin at `place`, or raise `NotServed`."""
+    def recall(self, outcome: Outcome, place: Place) -> bool:
+        """Let happen what the plan at `place` came to, without planning; False when the catalog has no room for it now."""
+        linked_files = 0 if _folder(place) in self._linked else outcome.linked_files
+        if outcome.skill_folders > self._skills_left or linked_files > self._link_budget.left:
+            return False
+        self._skills_left -= outcome.skill_folders
+        self._link_budget.left -= linked_files
+        self._linked[_folder(place)] = outcome.linked_files
+        place.accounted.all_below(place.repository, place.folder, but=outcome.unlisted)
+        for finding in outcome.findings:
+            place.report(finding)
+        return True
+
+    def plan(self, entry: Entry, place: Place, fingerprint: bytes) -> PlannedPlugin:
+        """Plan the plugin at `place`, or raise `NotServed`. What it comes to is noted, to be recalled the next time."""
+        is_first = _folder(place) not in self._listed
+        skills_left = self._skills_left
+        noted: list[Finding] = []
+
+        def report(finding: Finding) -> None:
+            noted.append(finding)
+            place.report(finding)
+
+        own = replace(place, accounted=Accounted(), report=report)
+        try:
+            plugin = self._plan(entry, own)
+        finally:
+            place.accounted.add(own.accounted)
+        # Of plugins in one folder the first alone says what is refused there. Where a limit of the whole catalog was met,
+        # the plan depends on the plugins before it.
+        if not is_first or not self._skills_left or not self._link_budget.left:
+            return plugin
+        outcome = Outcome(
+            fingerprint=fingerprint,
+            skill_folders=skills_left - self._skills_left,
+            linked_files=self._linked[_folder(place)],
+            unlisted=own.accounted.lacking(place.repository, place.folder),
+            findings=tuple(noted),
+        )
+        return replace(plugin, outcome=outcome if outcome.is_short else None)
+
+    def _plan(self, entry: Entry, place: Place) -> PlannedPlugin:
         files = self._files(entry, place)
         own = read_plugin_json(entry, files, place.repository, self._limits, place.report)
         fields = own.over(entry.fields) if own else entry.fields
@@ -74,9 +119,12 @@ class PluginPlanner:
         root = place.folder.encode()
         if not place.repository.has_folder(root):
             raise NotServed(findings.SOURCE_MISSING.at(PATH, plugin=entry.name, source=place.folder))
-        key = (id(place.repository), place.folder)
+        key = _folder(place)
         if key not in self._listed:
+            self._link_budget.left += self._linked.pop(key, 0)  # a folder counts once
+            left = self._link_budget.left
             files = list_plugin_files(place.repository, root, self._limits, self._link_budget)
+            self._linked[key] = left - self._link_budget.left
             for refused in files.refused:
                 place.report(refused.finding)
             place.accounted.refused_files(files)
@@ -100,3 +148,7 @@ class PluginPlanner:
             except NotServed as refusal:
                 place.report(refusal.finding)
         return tuple(skills)
+
+
+def _folder(place: Place) -> Folder:
+    return id(place.repository), place.folder

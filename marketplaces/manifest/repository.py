@@ -1,5 +1,6 @@
 """One commit of a repository: its listing, and the bytes of the few files that have to be read."""
 
+import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -20,6 +21,7 @@ class Repository:
         self._paths = [entry.path for entry in self.entries]
         self._by_path = {entry.path: entry for entry in self.entries}
         self._pointers: dict[str, bool] = {}  # by git id: plugins may share files
+        self._digests: dict[bytes, bytes] = {}  # by folder: many plugins may name one
 
     def entry(self, path: bytes) -> TreeEntry | None:
         """Give what is at `path`, None for a folder or nothing."""
@@ -33,6 +35,18 @@ class Repository:
         """Tell whether there is an entry below `folder`."""
         first = bisect_left(self._paths, folder + b"/") if folder else 0
         return first < len(self._paths) and is_below(self._paths[first], folder)
+
+    def digest_below(self, folder: bytes) -> bytes:
+        """Give the digest of what is listed below `folder`: every entry's path, mode, id and size."""
+        if folder not in self._digests:
+            entries = self.below(folder)
+            # No path holds a NUL, and what stands before the paths holds none either.
+            described = "\n".join(
+                [f"{mode} {git_id} {size_bytes}" for _, mode, git_id, size_bytes in entries]
+            )
+            listing = b"\0".join([described.encode(), *(entry.path for entry in entries)])
+            self._digests[folder] = hashlib.sha256(listing).digest()
+        return self._digests[folder]
 
     def is_large_file_pointer(self, entry: TreeEntry) -> bool:
         """Tell whether the file only says where Git LFS keeps its content. Only what is short enough is read."""

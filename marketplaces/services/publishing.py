@@ -4,7 +4,7 @@ Under locks on the marketplace and on the organization's policy, so that neither
 just being changed can publish stale, wider rights (ADR 3).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -28,6 +28,7 @@ from marketplaces.services import access, bulk, changes
 from marketplaces.services.external.known import Known
 from marketplaces.services.external.settling import settle
 from marketplaces.services.leases import Lease, LeaseLost
+from marketplaces.services.remembering import noted, require_plans
 from marketplaces.services.serving import serve
 from marketplaces.services.storing import Stored, digest_of, ensure_releases
 from skillport.audit import log as audit
@@ -62,13 +63,14 @@ def publish(
     known: Sequence[Known] = (),
     known_digest: bytes = b"",
 ) -> Changes:
-    """Write the snapshot and begin to serve it. Raises `LeaseLost` and then leaves everything as it was.
+    """Write the snapshot and begin to serve it. Raises `LeaseLost` or `PlansForgotten` and then leaves everything as it was.
 
     `known` is what the catalog was planned with of external sources; they are used from now on, and no others.
     """
     with within(lease.organization_id):
         access.lock_policy(lease.organization_id)
         marketplace = _locked_marketplace(lease)
+        unchanged = require_plans(marketplace, catalog.unchanged)
         digests = _Digests(catalog, stored)
         releases = ensure_releases(lease.organization_id, digests.files, stored)
         plugins = _ensure_plugins(marketplace, catalog)
@@ -76,12 +78,13 @@ def publish(
         first = _first_digests(marketplace, catalog, digests)
         number = marketplace.last_snapshot_number + 1
         settle(marketplace, known, known_digest)
+        concerned = set(plugins.values()) - unchanged
         changed_plugins = _relist(
-            PluginListing, "plugin_id", marketplace, number,
+            PluginListing, "plugin_id", marketplace, number, concerned,
             [_plugin_listing(plugin, plugins, releases, digests, first) for plugin in catalog.plugins],
         )  # fmt: skip
         changed_skills = _relist(
-            SkillListing, "skill_id", marketplace, number,
+            SkillListing, "skill_id", marketplace, number, concerned,
             [
                 _skill_listing(plugin, skill, skills, releases, digests, first)
                 for plugin in catalog.plugins for skill in plugin.skills
@@ -165,7 +168,9 @@ def _ensure_skills(
     marketplace: Marketplace, catalog: Catalog, plugins: Mapping[PluginKey, int]
 ) -> dict[SkillKey, int]:
     """Give every skill's id; a new one is readable by nobody until the rules are compiled, further down."""
-    own = Skill.objects.for_organization(marketplace.organization_id).filter(marketplace=marketplace)
+    own = Skill.objects.for_organization(marketplace.organization_id).filter(
+        marketplace=marketplace, plugin__in=[plugins[plugin.name] for plugin in catalog.plugins]
+    )
     ids = {(plugin, skill): pk for plugin, skill, pk in own.values_list("plugin__name", "name", "id")}
     new = [(p.name, s.name) for p in catalog.plugins for s in p.skills if (p.name, s.name) not in ids]
     names = {pk: name for name, pk in plugins.items()}
@@ -193,7 +198,9 @@ def _first_digests(marketplace: Marketplace, catalog: Catalog, digests: _Digests
         seen[plugin.name, "", plugin.author_version] = digests.plugin[plugin.name]
         for skill in plugin.skills:
             seen[plugin.name, skill.name, skill.author_version] = digests.skill[plugin.name, skill.name]
-    own = VersionEntry.objects.for_organization(marketplace.organization_id).filter(marketplace=marketplace)
+    own = VersionEntry.objects.for_organization(marketplace.organization_id).filter(
+        marketplace=marketplace, plugin__in=list(digests.plugin)
+    )
     known = {
         (plugin, skill, version): bytes(digest)
         for plugin, skill, version, digest in own.values_list("plugin", "skill", "author_version", "digest")
@@ -230,6 +237,7 @@ def _plugin_listing(
         about=plugin.about,
         root=plugin.root,
         refused_files=plugin.refused_files,
+        **noted(plugin.outcome),
     )
 
 
@@ -259,22 +267,37 @@ def _skill_listing(
 
 L = TypeVar("L", PluginListing, SkillListing)
 _SAID = ("release_id", "version", "author_version", "description", "about")
+_PLUGIN_OF = {PluginListing: "plugin__in", SkillListing: "skill__plugin__in"}
+_REMEMBERED_OF = {PluginListing: ("fingerprint", "outcome"), SkillListing: ()}
 _SAID_OF = {PluginListing: (*_SAID, "root", "refused_files"), SkillListing: (*_SAID, "folder")}
 
 
-def _relist(model: type[L], key: str, marketplace: Marketplace, number: int, wanted: Iterable[L]) -> int:
-    """Close the listings that no longer say the truth and open new ones from `number` on. Gives how many changed."""
+def _relist(
+    model: type[L],
+    key: str,
+    marketplace: Marketplace,
+    number: int,
+    plugins: Collection[int],
+    wanted: Iterable[L],
+) -> int:
+    """Close those of the plugins' listings that no longer say the truth and open new ones from `number` on.
+
+    Gives how many changed. One that says the same stays, and remembers the newest plan.
+    """
     objects = model.objects.for_organization(marketplace.organization_id)
-    still_open: dict[int, L] = {
-        getattr(listing, key): listing for listing in objects.filter(marketplace=marketplace, end_number=None)
-    }
+    concerned = objects.filter(marketplace=marketplace, end_number=None, **{_PLUGIN_OF[model]: plugins})
+    still_open: dict[int, L] = {getattr(listing, key): listing for listing in concerned}
     new: list[L] = []
+    same: list[L] = []
     for listing in wanted:
         before = still_open.get(getattr(listing, key))
         if before is not None and all(
             getattr(before, name) == getattr(listing, name) for name in _SAID_OF[model]
         ):
             del still_open[getattr(listing, key)]
+            if any(getattr(before, name) != getattr(listing, name) for name in _REMEMBERED_OF[model]):
+                listing.pk = before.pk
+                same.append(listing)
             continue
         listing.organization_id = marketplace.organization_id
         listing.marketplace = marketplace
@@ -283,12 +306,17 @@ def _relist(model: type[L], key: str, marketplace: Marketplace, number: int, wan
     ended = [listing.pk for listing in still_open.values()]
     objects.filter(pk__in=ended).update(end_number=number)
     model.objects.bulk_create(new)
+    if _REMEMBERED_OF[model]:
+        objects.bulk_update(same, _REMEMBERED_OF[model])
     return len({getattr(listing, key) for listing in [*new, *still_open.values()]})
 
 
 def _write_snapshot(
     marketplace: Marketplace, number: int, commit: str, folder: str, info: CommitInfo, catalog: Catalog
 ) -> Snapshot:
+    skills = SkillListing.objects.for_organization(marketplace.organization_id).filter(
+        marketplace=marketplace, end_number=None
+    )
     return Snapshot.objects.create(
         organization_id=marketplace.organization_id,
         marketplace=marketplace,
@@ -301,8 +329,8 @@ def _write_snapshot(
         name=catalog.name,
         description=catalog.description,
         derived=catalog.derived,
-        plugin_count=len(catalog.plugins),
-        skill_count=sum(len(plugin.skills) for plugin in catalog.plugins),
+        plugin_count=len(catalog.plugins) + len(catalog.unchanged),
+        skill_count=skills.count(),
         renames=catalog.renames,
     )
 

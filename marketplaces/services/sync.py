@@ -29,6 +29,7 @@ from marketplaces.git.program import Connection
 from marketplaces.git.tree import below
 from marketplaces.manifest.catalog import read_catalog
 from marketplaces.manifest.plan import Catalog
+from marketplaces.manifest.remembered import Recall, nothing_remembered
 from marketplaces.manifest.report import Finding
 from marketplaces.models import Marketplace, Phase, RunState, SyncRun, Trigger
 from marketplaces.services import credentials, leases, moving, notices, outcomes, queue
@@ -38,7 +39,8 @@ from marketplaces.services.external.known import is_up_to_date
 from marketplaces.services.external.mirrors import MirrorReplaced, Mirrors
 from marketplaces.services.found import Found
 from marketplaces.services.leases import Lease, LeaseLost
-from marketplaces.services.publishing import publish
+from marketplaces.services.publishing import Changes, publish
+from marketplaces.services.remembering import PlansForgotten, plans_of
 from marketplaces.services.storing import Stored, store_blobs
 from marketplaces.services.worker import Worker
 from skillport.audit import log as audit
@@ -150,7 +152,6 @@ def _ask_for_external(lease: Lease, trigger: Trigger) -> None:
 
 
 def _import(lease: Lease, marketplace: Marketplace, commit: str, remote: Remote, worker: Worker) -> None:
-    mirrors = Mirrors(marketplace)
     _tell(lease, Phase.FETCHING)
     copy = KeptCopy(
         worker.copies_of(lease.organization_id, lease.marketplace_id),
@@ -161,19 +162,14 @@ def _import(lease: Lease, marketplace: Marketplace, commit: str, remote: Remote,
             copy.fetch(commit, Connection(remote, worker.outbound.check(remote.url), lease.meter))
     except FetchFailed as failed:
         raise (PinnedCommitMissing() if marketplace.pinned_commit else failed) from None
-    _tell(lease, Phase.READING)
     try:
-        info, catalog, stored = _read(lease, commit, marketplace, worker, copy, mirrors)
+        try:
+            changes = _serve(lease, commit, marketplace, worker, copy, plans_of(marketplace))
+        except PlansForgotten:
+            changes = _serve(lease, commit, marketplace, worker, copy, nothing_remembered)
     except FetchFailed:
         copy.delete()  # what was fetched cannot be read, and would not be better the next time
         raise
-    _tell(lease, Phase.PUBLISHING, found=len(catalog.findings))
-    with within(lease.organization_id):
-        changes = publish(
-            lease, commit=commit, folder=marketplace.folder, info=info, catalog=catalog, stored=stored,
-            known=mirrors.known, known_digest=mirrors.digest(),
-        )  # fmt: skip
-        outcomes.after_success(lease)
     progress.publish(
         lease.organization_id,
         {
@@ -189,8 +185,31 @@ def _import(lease: Lease, marketplace: Marketplace, commit: str, remote: Remote,
     )
 
 
+def _serve(
+    lease: Lease, commit: str, marketplace: Marketplace, worker: Worker, copy: KeptCopy, recall: Recall
+) -> Changes:
+    """Read the commit, store its files and begin to serve it. Raises `PlansForgotten` when what is recalled went meanwhile."""
+    _tell(lease, Phase.READING)
+    mirrors = Mirrors(marketplace)
+    info, catalog, stored = _read(lease, commit, marketplace, worker, copy, mirrors, recall)
+    _tell(lease, Phase.PUBLISHING, found=len(catalog.findings))
+    with within(lease.organization_id):
+        changes = publish(
+            lease, commit=commit, folder=marketplace.folder, info=info, catalog=catalog, stored=stored,
+            known=mirrors.known, known_digest=mirrors.digest(),
+        )  # fmt: skip
+        outcomes.after_success(lease)
+    return changes
+
+
 def _read(
-    lease: Lease, commit: str, marketplace: Marketplace, worker: Worker, copy: KeptCopy, mirrors: Mirrors
+    lease: Lease,
+    commit: str,
+    marketplace: Marketplace,
+    worker: Worker,
+    copy: KeptCopy,
+    mirrors: Mirrors,
+    recall: Recall,
 ) -> tuple[CommitInfo, Catalog, Stored]:
     """Read what the commit holds below the folder, and what it lists elsewhere, and store its files."""
     info = describe(worker.git, copy.path, commit)
@@ -206,7 +225,7 @@ def _read(
             _publish_frame(lease, Phase.READING, found=count)
 
     with BlobReader.opened(worker.git, copy.path) as reader:
-        catalog = read_catalog(entries, reader.read, LIMITS, marketplace.slug, mirrors.find, report)
+        catalog = read_catalog(entries, reader.read, LIMITS, marketplace.slug, mirrors.find, report, recall)
         found.settle(catalog.findings)
         stored = store_blobs(
             lease.organization_id,

@@ -33,6 +33,14 @@ class AppNeedsGitHub(AppRefused):
     message = "A GitHub App opens repositories on GitHub only, and this is another host. Give a token that may read the repository."
 
 
+class AppTokenRefused(AppRefused):
+    code = "github_app_token_refused"
+    message = (
+        "GitHub refused a token that it had just given to the GitHub App. Look whether the organization's IP allow list at GitHub "
+        "lets this server in, and at GitHub's status; then try again."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class InstalledApp:
     """A GitHub App by its App id or client id, its installation, and the repository's id at GitHub; None: not known yet."""
@@ -105,7 +113,7 @@ def asking(
     """Ask the host with `former`, or with a new login, and give what came of it with the login that did.
 
     A token that an App made may have been revoked, or be one of before the App's rights were changed: where the host
-    refuses it, another is minted, once. Raises what `ask` and `log_in` raise.
+    refuses it, another is minted, once. Raises what `ask` and `log_in` raise, and `AppTokenRefused`.
     """
     login = former or log_in(credential, url, outbound)
     try:
@@ -114,7 +122,10 @@ def asking(
         if login.minted is None:
             raise
     login = log_in(credential, url, outbound)
-    return ask(login.remote), login
+    try:
+        return ask(login.remote), login
+    except CredentialRefused:
+        raise AppTokenRefused from None
 
 
 def stored(row: Marketplace) -> Credential:

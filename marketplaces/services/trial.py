@@ -34,6 +34,7 @@ from marketplaces.manifest.report import Finding, Severity
 from marketplaces.providers.api import Kind
 from marketplaces.providers.github_app import GitHubApp
 from marketplaces.services.app_trial import app_steps, remote_of
+from marketplaces.services.credentials import AppTokenRefused
 from marketplaces.services.steps import REACH, Step, StepName, StepState, failed
 from skillport.errors import SkillportError
 from skillport.outbound import AddressInvalid, HostUnreachable
@@ -171,7 +172,7 @@ class Trial:
 
     def _token(self) -> str:
         if self.app is not None:
-            return "GitHub made this token a moment ago, and may need another to know it. Check again in a minute."
+            return f"{AppTokenRefused.message} GitHub may also need a moment to know a token that it made."
         begin = "Make another token" if self.remote.credential else "Enter a token"
         return f"{begin}: {token_to_ask_for(self._provider, self.remote.url)}."
 

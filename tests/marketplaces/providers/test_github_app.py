@@ -204,8 +204,8 @@ def test_a_token_that_is_refused_is_minted_anew_once(
     run = sync(cast, worker)
     assert (run.state, run.error_code, row_of(cast).attention) == (
         "failed",
-        "credential_refused",
-        "credential_refused",
+        "github_app_token_refused",
+        "github_app_token_refused",
     )
     assert len(emulated.mints) == 1
 

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
+from tests.sockets import open_socket
 from tests.waiting import until
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -203,7 +204,7 @@ def started(program: str, folder: Path) -> Iterator[Chromium]:
 
 @contextmanager
 def _connected(address: str) -> Iterator[DevTools]:
-    with connect(address, max_size=None, proxy=None) as socket:
+    with open_socket(address, max_size=None) as socket:
         yield DevTools(socket)
 
 

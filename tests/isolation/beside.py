@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 from websockets.typing import Origin
 
 from skillport.celery import app as celery
+from tests import sockets
 from tests.isolation.asking import Caller
 from tests.isolation.harvest import Found
 
@@ -20,7 +21,7 @@ def open_socket(caller: Caller, slug: str, address: str) -> ClientConnection:
     """Open a websocket as this caller, from a page of ours where a session is all they have."""
     url = settings.SITE_URL.replace("http", "ws", 1) + address.format(org=slug)
     headers = {name: value for name, value in caller.headers.items() if name != "Origin"}
-    return connect(url, additional_headers=headers, origin=Origin(settings.SITE_URL), proxy=None)
+    return sockets.open_socket(url, additional_headers=headers, origin=Origin(settings.SITE_URL))
 
 
 def what_a_socket_says(caller: Caller, slug: str, address: str) -> tuple[str, int]:

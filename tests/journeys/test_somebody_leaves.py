@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from connector.install.install_tokens import issue_install_token
 from marketplaces.services.worker import Worker
@@ -27,6 +27,7 @@ from tests.publishing import publish
 from tests.repositories import SMALL, NewRepository
 from tests.signing_in import browser_of, cookie_of
 from tests.skillport.sign_in.conftest import Browser, admit, own_provider
+from tests.sockets import open_socket
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}}
 MCP = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
@@ -34,7 +35,7 @@ MCP = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": 
 
 def socket(slug: str, **headers: str) -> ClientConnection:
     address = settings.SITE_URL.replace("http", "ws") + f"/ws/{slug}/sync"
-    return connect(address, additional_headers=headers, proxy=None)
+    return open_socket(address, additional_headers=headers)
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from marketplaces.models import Marketplace, Phase, RunState, SyncRun, Trigger
 from marketplaces.services import queue, watching
@@ -18,12 +18,13 @@ from tests.publishing import bind
 from tests.repositories import SMALL, NewRepository, skill
 from tests.running import Running
 from tests.skillport.organizations.moments import NOON
+from tests.sockets import open_socket
 from tests.watching import frame, present_state
 
 
 def watch(slug: str, key: str) -> ClientConnection:
     address = settings.SITE_URL.replace("http", "ws") + f"/ws/{slug}/sync"
-    return connect(address, additional_headers={"Authorization": f"Bearer {key}"}, proxy=None)
+    return open_socket(address, additional_headers={"Authorization": f"Bearer {key}"})
 
 
 def test_a_watcher_sees_each_phase_until_the_end(live: Running, new_repository: NewRepository) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from skillport.accounts.browsers import name_of_browser
 from skillport.accounts.models import Method, Session, User
@@ -15,6 +15,7 @@ from skillport.accounts.sessions import digest
 from tests.cast import Cast, make_cast
 from tests.running import Running
 from tests.signing_in import inside
+from tests.sockets import open_socket
 from tests.visiting import Visitor, forms_of, signed_in, text_of
 from tests.watching import present_state
 
@@ -141,7 +142,7 @@ def test_a_session_of_a_way_that_was_switched_off_ends(bob: User, settings: Any)
 def watch(visitor: Visitor, origin: str | None = settings.SITE_URL) -> ClientConnection:
     address = settings.SITE_URL.replace("http", "ws") + "/ws/acme/sync"
     cookie = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={visitor.cookie}"}
-    return connect(address, additional_headers=cookie, origin=origin, proxy=None)  # type: ignore[arg-type]
+    return open_socket(address, additional_headers=cookie, origin=origin)
 
 
 def test_an_ended_session_puts_its_websocket_out_within_a_second(bob: User) -> None:

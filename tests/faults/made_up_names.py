@@ -19,18 +19,41 @@ _PIECES = [
     "\u202e".encode(), "\u200b".encode(), "\ufeff".encode(), "\u200c.git".encode(), "İ".encode(), "ı".encode(), b"i", b"I", b"x" * 101,
     b".txt", b".", b"SKILL.md", b"skill.MD", b"1", b"d/", b"D/", b"e/f/g/h/i/j/k/l/",
 ]  # fmt: skip
+# Of these alone, most lists are served, unless their names meet.
+_TAME = [
+    b"a",
+    b"A",
+    b"b",
+    b"B",
+    b"/",
+    b".",
+    b"1",
+    "é".encode(),
+    "ß".encode(),
+    b"ss",
+    "İ".encode(),
+    "ı".encode(),
+    b"i",
+    b"I",
+    b".txt",
+]
+_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{one}{n}" for one in ("com", "lpt") for n in "0123456789¹²³")}
 
 
 def make_up(chance: Random) -> list[bytes]:
     """Give the names of a few files, of pieces that mean something somewhere, and of bytes that mean nothing."""
+    tame = chance.random() < 0.5
     return [
-        b"".join(
-            chance.randbytes(chance.randint(1, 4)) if chance.random() < 0.1 else chance.choice(_PIECES)
-            for _ in range(chance.randint(1, 5))
-        )
+        b"".join(_piece(chance, tame=tame) for _ in range(chance.randint(1, 5)))
         for _ in range(chance.randint(1, 6))
     ]
+
+
+def _piece(chance: Random, *, tame: bool) -> bytes:
+    if not tame and chance.random() < 0.1:
+        return chance.randbytes(chance.randint(1, 4))
+    return chance.choice(_TAME if tame else _PIECES)
 
 
 def served_of(names: list[bytes]) -> list[str]:
@@ -51,7 +74,12 @@ def wrong_with(paths: list[str]) -> str:
             return f"leaves its folder: {path!r}"
         for part in parts:
             stem = unicodedata.normalize("NFKC", part).casefold().partition(".")[0].rstrip()
-            if part[-1] in ". " or set(part) & set('\\:*?"<>|') or stem in _DEVICES or not part.isprintable():
+            if (
+                part[-1] in ". "
+                or set(part) & set('\\:*?"<>|')
+                or stem in _DEVICES
+                or _INVISIBLE & set(map(unicodedata.category, part))
+            ):
                 return f"is another name, or none, on Windows: {path!r}"
         if len(path.encode()) > 200 or any(len(part.encode()) > 100 for part in parts):
             return f"is too long: {path!r}"

@@ -1,7 +1,6 @@
 """The one entry point: the connector, websockets and Django, inside one envelope."""
 
 import contextlib
-import gc
 import os
 import re
 from collections.abc import AsyncIterator
@@ -24,6 +23,7 @@ from marketplaces.patience import ASKING_AT_ONCE, asks_a_git_host  # noqa: E402
 from skillport.bodies import WholeBody  # noqa: E402
 from skillport.database_threads import in_database_thread, share_of_connections  # noqa: E402
 from skillport.envelope import PROBES, AtMost, AtMostAsTheyCome, Envelope, Receive, Scope, Send  # noqa: E402
+from skillport.garbage import leave_startup_alone  # noqa: E402
 from skillport.organizations.slugs import SLUG_PATTERN  # noqa: E402
 from skillport.probes import probe  # noqa: E402
 from skillport.roles import verify_application_role  # noqa: E402
@@ -82,11 +82,7 @@ class Skillport:
     @contextlib.asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
         await in_database_thread(verify_application_role)
-        # What start-up has made stays for good: not looking at it again in every collection takes the long pauses
-        # out of the answer times.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(100_000, 20, 50)
+        leave_startup_alone()
         async with self._connector.running():
             yield
 

@@ -10,6 +10,7 @@ from celery.signals import task_postrun, worker_init, worker_shutting_down
 from django.db import close_old_connections
 
 from skillport.errors import SkillportError
+from skillport.garbage import leave_startup_alone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skillport.settings")
 
@@ -35,6 +36,7 @@ def _begin(**_: object) -> None:
     this_worker().git.processes.end_leftovers()
     leases.release_those_of(this_worker().name)
     release_mirrors_of(this_worker().name)
+    leave_startup_alone()
 
 
 @worker_shutting_down.connect

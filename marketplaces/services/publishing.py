@@ -36,7 +36,7 @@ from skillport.audit.actions import Action
 from skillport.principal import SystemActor
 from skillport.scoping import within
 
-_SKILL_ROWS: Final = 1000
+_ROWS: Final = 1000
 
 PluginKey = str
 SkillKey = tuple[str, str]  # plugin, skill
@@ -174,7 +174,7 @@ def _ensure_skills(
     ids = {(plugin, skill): pk for plugin, skill, pk in own.values_list("plugin__name", "name", "id")}
     new = [(p.name, s.name) for p in catalog.plugins for s in p.skills if (p.name, s.name) not in ids]
     names = {pk: name for name, pk in plugins.items()}
-    for batch in bulk.batches(new, _SKILL_ROWS):
+    for batch in bulk.batches(new, _ROWS):
         made = bulk.execute(
             """
             INSERT INTO marketplaces_skill (organization_id, marketplace_id, plugin_id, name, allowed, denied)
@@ -205,14 +205,22 @@ def _first_digests(marketplace: Marketplace, catalog: Catalog, digests: _Digests
         (plugin, skill, version): bytes(digest)
         for plugin, skill, version, digest in own.values_list("plugin", "skill", "author_version", "digest")
     }
-    VersionEntry.objects.bulk_create(
-        VersionEntry(
-            organization_id=marketplace.organization_id, marketplace=marketplace, plugin=key[0], skill=key[1],
-            author_version=key[2], digest=digest,
+    new = [key for key in seen if key[2] and key not in known]
+    for batch in bulk.batches(new, _ROWS):
+        bulk.execute(
+            """
+            INSERT INTO marketplaces_versionentry (organization_id, marketplace_id, plugin, skill, author_version, digest)
+            SELECT %s, %s, * FROM unnest(%b::text[], %b::text[], %b::text[], %b::bytea[])
+            """,
+            [
+                marketplace.organization_id,
+                marketplace.pk,
+                [plugin for plugin, _, _ in batch],
+                [skill for _, skill, _ in batch],
+                [version for _, _, version in batch],
+                [seen[key] for key in batch],
+            ],
         )
-        for key, digest in seen.items()
-        if key[2] and key not in known
-    )  # fmt: skip
     return {**seen, **known}
 
 

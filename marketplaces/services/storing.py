@@ -13,8 +13,8 @@ from marketplaces.services import bulk, quotas
 from marketplaces.services.access import lock_policy
 from skillport.scoping import within
 
-_BATCH_BYTES: Final = 4 * 2**20
-_BATCH_ROWS: Final = 500
+_BATCH_BYTES: Final = 2 * 2**20
+_BATCH_ROWS: Final = 1000
 _RELEASE_ROWS: Final = 500
 _FILE_ROWS: Final = 2000
 

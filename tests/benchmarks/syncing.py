@@ -27,6 +27,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
+from skillport.garbage import leave_startup_alone
 from skillport.principal import Principal
 from tests.benchmarks.deployment import database
 
@@ -61,6 +62,7 @@ def _measure(scratch: Path, host: "_Host") -> int:
     from tests.cast import make_cast
     from tests.publishing import sync_now
 
+    leave_startup_alone()  # as a worker does
     anchor = _spent(lambda: _anchor(scratch, host))
     settings.OUTBOUND_ALLOWED_ORIGINS = frozenset({Origin.parse(host.url)})
     cast = make_cast()

@@ -153,6 +153,7 @@ def listing(*entries: dict[str, object], **fields: object) -> Tree:
         (["one"], ["one", "again", "three"]),  # two plugins in one folder, whose links count once
         (["again"], ["one", "again", "three"]),
         (["two"], ["again", "two", "one"]),
+        (["two", "one"], ["one"]),  # a plan that met the limit says nothing of one that does not
     ],
 )
 @pytest.mark.parametrize("most", range(1, 12))

@@ -16,9 +16,9 @@ from marketplaces.git.tree import TreeEntry
 
 _CHUNK: Final = 65536
 _LONGEST_PATH: Final = 4096  # PATH_MAX of Linux
-_ASKED_AT_ONCE: Final = (
-    100  # ids that fit into the smallest pipe there is, so that asking never waits for git
-)
+# Ids, the long ones too, that fit into the smallest pipe there is (4,096 bytes): asking never waits for git, which may be
+# waiting for us to read what it found.
+_ASKED_AT_ONCE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What planning a plugin came to, so that a plugin that has not changed need not be planned again (ADR 13).
+"""What planning a plugin came to, so that a plugin that has not changed need not be planned again (ADR 14).
 
 A plan follows from the plugin's entry, its listing (paths, modes, ids and sizes below its root), the limits and the code
 that plans. Their digest is the plan's fingerprint: equal fingerprints, equal plans. What a plugin takes of the limits of

@@ -140,7 +140,7 @@ class PluginListing(Listing):
         max_length=400, blank=True
     )  # the plugin's folder in the repository; '' is all of it
     refused_files = models.PositiveIntegerField(default=0)
-    # What its plan followed from, and what came of it beside this listing (ADR 13); null: it is planned anew each time.
+    # What its plan followed from, and what came of it beside this listing (ADR 14); null: it is planned anew each time.
     fingerprint = models.BinaryField(max_length=32, null=True)
     outcome = models.JSONField(null=True)
 

@@ -1,4 +1,4 @@
-"""What the newest snapshot's plugins were planned from, kept with their listings (ADR 13).
+"""What the newest snapshot's plugins were planned from, kept with their listings (ADR 14).
 
 Open listings are those of the newest snapshot. While it is there, collection leaves them alone, and what was planned is
 what they say. After going back to an older one it may be collected, and then nothing is remembered.

@@ -11,9 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-from django.db import InterfaceError, OperationalError
-from psycopg_pool import PoolTimeout
-
+from skillport.database_away import AWAY
 from skillport.errors import InternalError, SkillportError, Unavailable
 from skillport.logs import request_id, scrub
 
@@ -39,7 +37,6 @@ _HEADERS: Final = {
 }
 # For what keeps answers although it was told not to.
 _VARY: Final = (b"vary", b"Authorization, Cookie")
-AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
 
 
 class WrongHost(SkillportError):

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 
-from skillport.envelope import AWAY
+from skillport.database_away import AWAY
 from skillport.errors import InternalError, NotFound, SkillportError, Unavailable
 from skillport.logs import request_id
 from skillport.permissions import StepUpRequired

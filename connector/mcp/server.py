@@ -10,8 +10,8 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 
 from connector.mcp.tools import TOOLS, Tool, ToolAnswer
+from skillport.database_away import AWAY
 from skillport.database_threads import in_database_thread
-from skillport.envelope import AWAY
 from skillport.errors import InternalError, SkillportError, Unavailable
 from skillport.principal import Principal
 

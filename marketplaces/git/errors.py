@@ -1,5 +1,7 @@
 """What can go wrong between us and a git host, each with what to do about it."""
 
+import errno
+
 from skillport.errors import SkillportError
 
 
@@ -93,6 +95,22 @@ class FetchFailed(RepositoryError):
         "The git host announced a commit but did not deliver it. Skillport tries again by itself. If this stays, "
         "look at the git host's status."
     )
+
+
+class DiskFull(FetchFailed):
+    """There is no room where the worker keeps its copies."""
+
+    code = "disk_full"
+    status = 503
+    message = (
+        "Skillport's worker has no room left on its disk; nothing was lost. Tell whoever runs Skillport to make room: it is "
+        "tried again by itself."
+    )
+
+    @staticmethod
+    def is_told_by(error: BaseException) -> bool:
+        """Tell whether the system says so in what it raised."""
+        return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 class PinnedCommitMissing(RepositoryError):

@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from marketplaces.git.errors import FetchFailed, RepositoryTooLarge
+from marketplaces.git.errors import DiskFull, FetchFailed, RepositoryTooLarge
 from marketplaces.git.program import Connection, GitProgram
 
 logger = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ class KeptCopy:
             self._fetch_cold(commit, connection)
         try:
             self._mark(new=not warm)
-        except OSError:  # a newer worker has taken the copy over
-            raise FetchFailed from None
+        except OSError as error:  # else a newer worker has taken the copy over
+            raise DiskFull if DiskFull.is_told_by(error) else FetchFailed from None
 
     def delete(self) -> None:
         """Forget the copy; the next fetch is a cold one."""

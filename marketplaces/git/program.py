@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from marketplaces.git.errors import FetchFailed, GitStopped, RepositoryTooLarge
+from marketplaces.git.errors import DiskFull, FetchFailed, GitStopped, RepositoryTooLarge
 from marketplaces.git.head import Remote
 from marketplaces.git.processes import Processes
 from marketplaces.git.traffic import counted
@@ -34,6 +34,11 @@ _SECONDS: Final = 300
 # What git says when it met one of the two. A host's own words come as `remote:` or `remote error:`.
 _TOO_MUCH: Final = re.compile(
     r"^(fatal|error): (?!remote error).*(out of memory|cannot allocate memory|file too large)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+_NO_ROOM: Final = re.compile(
+    r"^(fatal|error): (?!remote error).*(no space left on device|disk quota exceeded)",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -69,8 +74,9 @@ class GitProgram:
     def run(self, folder: Path, *arguments: str, connection: "Connection | None" = None) -> bytes:
         """Run git in the bare repository `folder` and give its output.
 
-        Raises `FetchFailed` when git fails, crashes or takes too long, `RepositoryTooLarge` when it needs more memory
-        or disk than it may have, and `GitStopped` when this process is ending.
+        Raises `FetchFailed` when git fails, crashes or takes too long, `DiskFull` when there is no room,
+        `RepositoryTooLarge` when it needs more memory or disk than it may have, and `GitStopped` when this process is
+        ending.
         """
         with self.streaming(folder, *arguments, connection=connection) as output:
             return output.read()
@@ -133,7 +139,7 @@ class GitProgram:
         words = connection.hiding(said.last_words()) if connection else said.last_words()
         logger.warning("git failed", extra={"command": command, "code": code, "said": words})
         _raise_if_too_large(words)
-        raise FetchFailed
+        raise DiskFull if _NO_ROOM.search(words) else FetchFailed
 
 
 def _raise_if_too_large(words: str) -> None:

@@ -50,7 +50,8 @@ def change_settings(
 
     `branch`: '' follows the default branch; whether there is such a branch is for the sync to find out, and until then
     the old snapshot is served. `folder`: only what is below it is read. `poll_seconds`: 0 for never, or 60 to 604,800.
-    `keep_days`: 0 to 3,650. `provider`: whose API the host has, NOT_ASKED to let Skillport find out. While syncs are paused none is begun. Raises `NotAllowed`, `StepUpRequired`, `NotFound`,
+    `keep_days`: 0 to 3,650. `provider`: whose API the host has, NOT_ASKED to let Skillport find out. While syncs are paused
+    none is begun. Raises `NotAllowed`, `StepUpRequired`, `NotFound`,
     `SettingRefused`, `FolderRefused` or `AppNeedsGitHub`.
     """
     given = {"branch": branch, "folder": folder, "poll_seconds": poll_seconds, "keep_days": keep_days}

@@ -17,6 +17,7 @@ from django.db import connection
 from marketplaces import progress
 from marketplaces.git.commit import BlobReader, CommitInfo, describe, list_files
 from marketplaces.git.errors import (
+    DiskFull,
     FetchFailed,
     FolderNotFound,
     GitStopped,
@@ -45,6 +46,7 @@ from marketplaces.services.storing import Stored, store_blobs
 from marketplaces.services.worker import Worker
 from skillport.audit import log as audit
 from skillport.audit.actions import Action
+from skillport.database_away import went_away
 from skillport.errors import SkillportError
 from skillport.principal import SystemActor
 from skillport.scoping import within
@@ -75,9 +77,11 @@ def run(*, organization_id: UUID, sync_run_id: int, worker: Worker) -> None:
         except SkillportError as error:
             logger.info("Sync failed", extra={"sync_run": sync_run_id, "code": error.code})
             _fail(lease, error)
-        except Exception:
+        except Exception as error:
             logger.exception("Sync failed unexpectedly", extra={"sync_run": sync_run_id})
-            _fail(lease, _Unexpected())
+            if went_away(error):
+                return  # nothing can be written down: the lease runs out, and the sweeper finds the run
+            _fail(lease, DiskFull() if DiskFull.is_told_by(error) else _Unexpected())
     if not worker.git.processes.stopping.is_set():
         queue.hint_at_next(lease.organization_id)
 
@@ -161,7 +165,8 @@ def _import(lease: Lease, marketplace: Marketplace, commit: str, remote: Remote,
         with _telling_of_bytes(lease):
             copy.fetch(commit, Connection(remote, worker.outbound.check(remote.url), lease.meter))
     except FetchFailed as failed:
-        raise (PinnedCommitMissing() if marketplace.pinned_commit else failed) from None
+        is_ours = isinstance(failed, DiskFull) or not marketplace.pinned_commit
+        raise (failed if is_ours else PinnedCommitMissing()) from None
     try:
         try:
             changes = _serve(lease, commit, marketplace, worker, copy, plans_of(marketplace))

@@ -106,6 +106,17 @@ def test_a_webhook_waits_for_no_redis(hook: Hook, redis: OwnRedis, fate: signal.
     assert hook.waiting() == ["queued"], "the row is the queue, and the sweeper finds it"
 
 
+def test_a_redis_that_forgets_everything_loses_no_sync(hook: Hook, redis: OwnRedis) -> None:
+    there = Redis.from_url(redis.url)
+    assert hook.deliver(20) == 202
+    until(lambda: there.llen("celery"))
+    there.flushall()
+    assert hook.waiting() == ["queued"]
+    assert hook.deliver(20) == 202
+    until(lambda: there.llen("celery"))
+    assert hook.waiting() == ["queued"], "the run that waits is hinted at again"
+
+
 def test_a_hint_that_nobody_takes_up_expires(hook: Hook, redis: OwnRedis) -> None:
     assert hook.deliver(20) == 202
     until(lambda: Redis.from_url(redis.url).llen("celery"))

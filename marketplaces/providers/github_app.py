@@ -25,11 +25,11 @@ from marketplaces.providers.github import api_of, headers_of, name_of, repositor
 from skillport.errors import SkillportError
 from skillport.outbound import Answer, HostUnreachable, Outbound
 
-LONGEST_KEY: Final = 20_000
+LONGEST_KEY: Final = 5_000  # of 4096 bits it has some 3,300 characters
 # GitHub takes ten minutes at most; one is used at once. Begun a minute ago, because clocks differ.
 _NAMED_SECONDS: Final = 300
 _CLOCKS_DIFFER_SECONDS: Final = 60
-_SMALLEST_KEY_BITS: Final = 2048
+_KEY_BITS: Final = range(2048, 4097)
 
 READ: Final[Mapping[str, str]] = {"contents": "read"}
 REGISTER_WEBHOOKS: Final[Mapping[str, str]] = {"repository_hooks": "write"}
@@ -225,19 +225,31 @@ class GitHubApp:
 
 def fingerprint(private_key: str) -> str:
     """Give a private key's fingerprint as GitHub shows it beside the key. Raises `AppKeyInvalid`."""
-    public = _key(private_key).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    public = (
+        _key(private_key, is_new=True)
+        .public_key()
+        .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    )
     return "SHA256:" + base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
-def _key(private_key: str) -> RSAPrivateKey:
+def _key(private_key: str, *, is_new: bool = False) -> RSAPrivateKey:
+    """Read a private key, and prove it where it is new here.
+
+    SECURITY: the proof that its primes are prime stops the whole process, for a minute where they are long enough. So the
+    size is looked at first.
+    """
     try:
         if len(private_key) > LONGEST_KEY:
             raise AppKeyInvalid
-        key = load_pem_private_key(private_key.strip().encode(), password=None)
+        pem = private_key.strip().encode()
+        key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
+        if not isinstance(key, RSAPrivateKey) or key.key_size not in _KEY_BITS:
+            raise AppKeyInvalid
+        if is_new:
+            load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise AppKeyInvalid from None
-    if not isinstance(key, RSAPrivateKey) or key.key_size < _SMALLEST_KEY_BITS:
-        raise AppKeyInvalid
     return key
 
 
@@ -245,7 +257,9 @@ def _installation(told: dict[str, Any]) -> Installation:
     permissions = told.get("permissions")
     return Installation(
         id=_number(told.get("id")),
-        permissions=permissions if isinstance(permissions, dict) else {},
+        permissions={name: level for name, level in permissions.items() if isinstance(level, str)}
+        if isinstance(permissions, dict)
+        else {},
         suspended=bool(told.get("suspended_at")),
     )
 
@@ -269,6 +283,6 @@ def _number(told: Any) -> int:
 def _moment(told: Any) -> datetime:
     try:
         read = datetime.fromisoformat(told)
-    except (TypeError, ValueError):
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         raise HostUnreachable from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)

@@ -50,15 +50,23 @@ class Binding:
 
 
 def check_repository(
-    *, principal: Principal, url: str, branch: str = "", credential: Credential = NO_CREDENTIAL
+    *,
+    principal: Principal,
+    url: str,
+    branch: str = "",
+    credential: Credential = NO_CREDENTIAL,
+    provider: Kind = Kind.NOT_ASKED,
 ) -> Head:
     """Ask the host for the newest commit, in one request of at most 20 seconds; nothing is saved.
 
-    With a GitHub App there is one more before it, or three. The answer has the repository's address as its host writes it.
-    Raises `NotAllowed`, `StepUpRequired`, `AddressInvalid`, `HostUnreachable`, `RepositoryError` or `AppRefused`.
+    With a GitHub App there is one more before it, or three, unless `provider` says that the host is another one. The
+    answer has the repository's address as its host writes it. Raises `NotAllowed`, `StepUpRequired`, `AddressInvalid`,
+    `HostUnreachable`, `RepositoryError` or `AppRefused`.
     """
     require(principal, Permission.MARKETPLACES_MANAGE)
     require_step_up(principal, now=timezone.now())
+    if credential.app is not None:
+        credentials.require_github(provider)
     outbound = Outbound(settings.OUTBOUND_ALLOWED_ORIGINS)
     return credentials.asking(
         credential, checked_address(url), outbound, lambda remote: ask_head(remote, branch, outbound)
@@ -86,7 +94,9 @@ def bind_checked_marketplace(
         quotas.require_room_for_marketplace(principal.organization_id)  # before its host is asked in vain
     folder = checked_folder(folder)
     with a_place(principal.organization_id):
-        head = check_repository(principal=principal, url=url, branch=branch, credential=credential)
+        head = check_repository(
+            principal=principal, url=url, branch=branch, credential=credential, provider=provider
+        )
         told = credential_expiry.ask(url=head.url, credential=credential, provider=provider)
     return bind_marketplace(
         principal=principal,
@@ -214,7 +224,9 @@ def replace_checked_credential(
     """
     url, branch, provider = _address(principal, marketplace_id)
     with a_place(principal.organization_id):
-        check_repository(principal=principal, url=url, branch=branch, credential=credential)
+        check_repository(
+            principal=principal, url=url, branch=branch, credential=credential, provider=provider
+        )
         told = credential_expiry.ask(url=url, credential=credential, provider=provider)
     return replace_credential(
         principal=principal,
@@ -236,11 +248,11 @@ def sync_marketplace(*, principal: Principal, marketplace_id: uuid.UUID) -> int:
 
 
 def _address(principal: Principal, marketplace_id: uuid.UUID) -> tuple[str, str, Kind]:
-    """Give address and branch, and whose API the host has where somebody has said so."""
+    """Give address and branch, and whose API the host has, as far as that is known."""
     require(principal, Permission.MARKETPLACES_MANAGE)
     with within(principal.organization):
         own = Marketplace.objects.for_organization(principal.organization).filter(pk=marketplace_id)
         found = own.only("url", "branch", "provider", "provider_chosen").first()
     if found is None:
         raise NotFound
-    return found.url, found.branch, Kind(found.provider) if found.provider_chosen else Kind.NOT_ASKED
+    return found.url, found.branch, credentials.known_kind(found)

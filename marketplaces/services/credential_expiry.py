@@ -111,7 +111,7 @@ def _alone(marketplace_id: UUID) -> Iterator[None]:
 
 
 def ask_again(*, organization_id: UUID, marketplace_id: UUID, now: datetime) -> None:
-    """Ask when a marketplace's credential ends, and write it down unless the credential was replaced meanwhile."""
+    """Ask when a marketplace's credential ends, and write it down unless what was asked was changed meanwhile."""
     with within(organization_id):
         own = _own(organization_id, marketplace_id)
         own.update(credential_asked_at=now)  # first: whatever comes of it, the others' turn is next
@@ -120,7 +120,9 @@ def ask_again(*, organization_id: UUID, marketplace_id: UUID, now: datetime) -> 
         return
     told = ask(url=row.url, credential=credentials.stored(row), provider=Kind(row.provider))
     with within(organization_id):
-        same = _own(organization_id, marketplace_id).filter(credential=row.credential.sealed)
+        same = _own(organization_id, marketplace_id).filter(
+            credential=row.credential.sealed, provider=row.provider, provider_chosen=row.provider_chosen
+        )
         if not told.known:  # what was told before still holds
             same.update(provider=told.provider, credential_asked_at=now)
             return

@@ -16,7 +16,7 @@ from marketplaces.git.head import Remote
 from marketplaces.models import Marketplace
 from marketplaces.providers import github_app
 from marketplaces.providers.api import Kind, ProviderPaused
-from marketplaces.providers.detection import by_name
+from marketplaces.providers.detection import by_name, provider_of
 from marketplaces.providers.github_app import AppRefused, GitHubApp, Minted
 from skillport import tokens
 from skillport.outbound import Outbound
@@ -80,6 +80,12 @@ def app_at(credential: Credential, url: str, outbound: Outbound) -> GitHubApp | 
     # SECURITY: a host that is known to be another one is not told who the App is.
     require_github(by_name(url))
     return GitHubApp(credential.app.id, credential.secret, url, outbound)
+
+
+def known_kind(row: Marketplace) -> Kind:
+    """Give whose API the host has: as somebody said, or as the host itself was known by."""
+    kind = Kind(row.provider)
+    return kind if row.provider_chosen or provider_of(kind) is not None else Kind.NOT_ASKED
 
 
 def require_github(kind: Kind) -> None:

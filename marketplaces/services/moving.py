@@ -5,6 +5,7 @@ from uuid import UUID
 from marketplaces.git.addresses import checked_address, same_host
 from marketplaces.git.errors import RepositoryMoved
 from marketplaces.models import Marketplace, Webhook
+from marketplaces.providers.api import Kind
 from marketplaces.providers.secrets import new_secret
 from marketplaces.services import credential_expiry, credentials
 from marketplaces.services.asking import a_place
@@ -69,9 +70,11 @@ def confirm_move(
             credential = credentials.stored(found)
     try:
         with a_place(principal.organization_id):
+            stays = same_host(found.url, found.moved_to)
             head = check_repository(
-                principal=principal, url=found.moved_to, branch=found.branch, credential=credential
-            )
+                principal=principal, url=found.moved_to, branch=found.branch, credential=credential,
+                provider=credentials.known_kind(found) if stays else Kind.NOT_ASKED,
+            )  # fmt: skip
     except RepositoryMoved as again:
         if again.to:
             with within(principal.organization):

@@ -16,7 +16,6 @@ from skillport.organizations.models import Membership
 from skillport.principal import Role
 from skillport.scoping import within
 
-_LONGEST_REASON: Final = 1000
 _WHAT_HAPPENS: Final = {
     News.WAITS_FOR_PEOPLE: "Skillport does not try again before somebody has put this right.",
     News.COMMIT_LEFT_ALONE: (
@@ -44,11 +43,13 @@ def tell_of_failure(
         row = own.filter(pk=marketplace_id).first()
         managers = managers_of(organization_id)
     if row is not None:
-        reason = mail.one_line(error.message)[:_LONGEST_REASON]
+        # SECURITY: only words of our own. What a host or a repository says may be an address to send administrators to.
+        is_ours = error.message == type(error).message
         send(
             managers, row,
             subject=f"{row.slug} in {name_of(row)} is not brought up to date",
-            text=f"The last sync of {row.url} has failed:\n\n{reason}\n\n{_WHAT_HAPPENS[news]} Members keep what is served.",
+            text=f"The last sync of {row.url} has failed. {error.message if is_ours else 'Its page says why.'}\n\n"
+            f"{_WHAT_HAPPENS[news]} Members keep what is served.",
         )  # fmt: skip
 
 
@@ -56,7 +57,8 @@ def send(addresses: list[str], row: Marketplace, *, subject: str, text: str, pag
     """Send a mail about a marketplace, with the link to one of its pages in the settings."""
     link = f"{settings.SITE_URL}/{row.organization.slug}/settings/marketplaces/{row.pk}/{page}"
     for address in addresses:
-        mail.send(to=address, subject=subject, text=f"{text}\n\n{link}\n")
+        if not mail.send(to=address, subject=subject, text=f"{text}\n\n{link}\n"):
+            return  # the others would only be waited for, too
 
 
 def name_of(row: Marketplace) -> str:

@@ -3,8 +3,11 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 from uuid import UUID
+
+from django.db import OperationalError
 
 from marketplaces.manifest.digests import release_digest
 from marketplaces.manifest.plan import PlannedFile
@@ -17,6 +20,10 @@ _BATCH_BYTES: Final = 2 * 2**20
 _BATCH_ROWS: Final = 1000
 _RELEASE_ROWS: Final = 500
 _FILE_ROWS: Final = 2000
+_TRIES: Final = 3
+_LOCKED: Final = {"55P03", "40P01"}  # waited too long for a lock, or in a circle (PostgreSQL, appendix A)
+
+T = TypeVar("T")
 
 ReadMany = Callable[[Sequence[str]], Sequence[bytes]]  # the contents of these git ids, in their order
 
@@ -46,16 +53,27 @@ def store_blobs(
     wanted = sorted(sizes)
     stored: dict[str, StoredBlob] = {}
     for ids in bulk.batches(wanted, _BATCH_ROWS):
-        stored.update(_claim_known(organization_id, ids))
+        stored.update(_again_if_locked(partial(_claim_known, organization_id, ids)))
     unknown = [git_id for git_id in wanted if git_id not in stored]
     with within(organization_id):
         quotas.require_room(organization_id, sum(sizes[git_id] for git_id in unknown))
     progress(len(stored), len(wanted))
     for ids in _small_enough(unknown, sizes):
         contents = dict(zip(ids, read_many(ids), strict=True))
-        stored.update(_insert_blobs(organization_id, contents))
+        stored.update(_again_if_locked(partial(_insert_blobs, organization_id, contents)))
         progress(len(stored), len(wanted))
     return stored
+
+
+def _again_if_locked(step: Callable[[], T]) -> T:
+    """Do a transaction of its own, and again when a lock of somebody else's ended it: a whole import hangs on it."""
+    for _ in range(_TRIES - 1):
+        try:
+            return step()
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) not in _LOCKED:
+                raise
+    return step()
 
 
 def _claim_known(organization_id: UUID, git_ids: Sequence[str]) -> Stored:

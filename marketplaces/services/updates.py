@@ -59,9 +59,44 @@ def check_updates(*, principal: Principal, installed: Sequence[Installed]) -> li
     names = {one.name.rpartition("/")[2] for one in installed}
     with within(principal.organization):
         served = _by_name(SkillSummary.of(row) for row in readable(principal).filter(skill__name__in=names))
+        strangers = _strangers(principal, installed, served)
         missing = [one for one in installed if one.name not in served]
         withdrawn, renamed = _gone(principal, missing)
-    return [_checked(one, served.get(one.name, []), withdrawn, renamed) for one in installed]
+    return [
+        Checked(one.name, State.AMBIGUOUS, candidates=(served[one.name][0].full_name,))
+        if one in strangers
+        else _checked(one, served.get(one.name, []), withdrawn, renamed)
+        for one in installed
+    ]
+
+
+def _strangers(
+    principal: Principal, installed: Sequence[Installed], served: Mapping[str, list[SkillSummary]]
+) -> set[Installed]:
+    """Give what has a short name that one skill has now, and files that this one never had: it may be another's."""
+    doubtful = {
+        one: found[0]
+        for one in installed
+        if "/" not in one.name
+        and len(found := served.get(one.name, [])) == 1
+        and one.digest not in {"", found[0].digest}
+    }
+    digests = {digest for one in doubtful if (digest := _bytes_of(one.digest))}
+    former = SkillListing.objects.for_organization(principal.organization).filter(
+        skill_id__in={skill.skill_id for skill in doubtful.values()}, release__digest__in=digests
+    )
+    known = {
+        (skill_id, bytes(digest)) for skill_id, digest in former.values_list("skill_id", "release__digest")
+    }
+    return {one for one, skill in doubtful.items() if (skill.skill_id, _bytes_of(one.digest)) not in known}
+
+
+def _bytes_of(digest: str) -> bytes:
+    """Give the bytes of `sha256:…`, none for what is no digest."""
+    try:
+        return bytes.fromhex(digest.removeprefix("sha256:"))
+    except ValueError:
+        return b""
 
 
 def _checked(
@@ -99,15 +134,15 @@ def _gone(principal: Principal, missing: Sequence[Installed]) -> tuple[set[str],
     asked = {one.name for one in missing}
     skills = Skill.objects.for_organization(principal.organization).open_to(principal)
     skills = skills.filter(name__in={name.rpartition("/")[2] for name in asked})
-    rows = list(skills.select_related("plugin", "marketplace__current_snapshot"))
-    by_name = {
-        name: row
-        for row in rows
-        for name in _names(row.marketplace.slug, row.plugin.name, row.name)
-        if name in asked
-    }
-    now = _called_now(principal, list({row.pk: row for row in by_name.values()}.values()))
-    return set(by_name), {name: now[row.pk] for name, row in by_name.items() if row.pk in now}
+    by_name: defaultdict[str, list[Skill]] = defaultdict(list)
+    for row in skills.select_related("plugin", "marketplace__current_snapshot").order_by("pk"):
+        for name in _names(row.marketplace.slug, row.plugin.name, row.name):
+            if name in asked:
+                by_name[name].append(row)
+    # Where several had the name, nobody knows whose heir to name.
+    only = {name: rows[0] for name, rows in by_name.items() if len(rows) == 1}
+    now = _called_now(principal, list({row.pk: row for row in only.values()}.values()))
+    return set(by_name), {name: now[row.pk] for name, row in only.items() if row.pk in now}
 
 
 def _called_now(principal: Principal, gone: Sequence[Skill]) -> dict[int, SkillSummary]:

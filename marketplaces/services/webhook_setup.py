@@ -92,7 +92,7 @@ def register_webhook(*, principal: Principal, marketplace_id: UUID) -> None:
     with within(principal.organization):
         row = _find(principal, marketplace_id)
         own = Marketplace.objects.for_organization(principal.organization).filter(pk=marketplace_id)
-        own.exclude(provider=kind).update(provider=kind)
+        own.filter(provider_chosen=False).exclude(provider=kind).update(provider=kind)
         note(row, registered_at=timezone.now())
         audit.record(Action.MARKETPLACE_WEBHOOK_REGISTERED, actor=principal, target=row, provider=str(kind))
 

@@ -118,6 +118,31 @@ def test_a_name_that_several_have_is_told_apart_by_the_digest_only(shop: Shop) -
     assert (by_digest["state"], by_digest["skill"]["plugin"]) == ("current", "extra")
 
 
+def test_files_that_the_one_skill_of_a_short_name_never_had_may_be_anothers(shop: Shop) -> None:
+    hello, others = shop.listed("hello")["digest"], shop.listed("extra/twice")["digest"]
+    shop.become({**FILES, "plugins/tools/skills/hello/SKILL.md": skill("hello", "Says hello, louder.")})
+    mine, theirs, full, nonsense = shop.check(
+        {"name": "hello", "digest": hello},
+        {"name": "hello", "digest": others},
+        {"name": "tools/hello", "digest": others},
+        {"name": "hello", "digest": "sha256:none"},
+    )
+    assert [one["state"] for one in (mine, theirs, full, nonsense)] == [
+        "newer",
+        "ambiguous",
+        "newer",
+        "ambiguous",
+    ]
+    assert theirs["candidates"] == ["skills/tools/hello"]
+
+
+def test_nobody_inherits_a_name_that_several_had(shop: Shop) -> None:
+    moved = {path.replace("tools/skills/twice/", "tools/skills/once/"): text for path, text in FILES.items()}
+    shop.become({path: text for path, text in moved.items() if "extra/skills" not in path})
+    short, full = shop.check({"name": "twice"}, {"name": "tools/twice"})
+    assert (short["state"], full["state"], full["skill"]["name"]) == ("withdrawn", "renamed", "once")
+
+
 def test_what_the_rules_hide_is_as_unknown_as_what_never_was(shop: Shop) -> None:
     digest = shop.listed("secret")["digest"]
     hide(shop.cast.alice, "secret", shop.cast.bob)

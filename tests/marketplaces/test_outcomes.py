@@ -9,7 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from marketplaces.git.errors import FetchFailed, PinnedCommitMissing, RepositoryError
+from marketplaces.git.errors import FetchFailed, PinnedCommitMissing, RepositoryError, RepositoryMoved
 from marketplaces.git.head import Head
 from marketplaces.models import Marketplace, SyncRun, Trigger
 from marketplaces.models.marketplace import POLL_SECONDS
@@ -319,3 +319,18 @@ def test_administrators_hear_of_a_host_that_is_away_for_hours_and_not_of_every_h
         told.append(len(mailoutbox))
     assert told == [0, 0, 0, 0, 0, 1, 1, 1]
     assert "goes on trying" in mailoutbox[0].body
+
+
+def test_no_mail_has_the_words_of_a_host(
+    cast: Cast, new_repository: NewRepository, worker: Worker, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[Any]
+) -> None:  # fmt: skip
+    marketplace_id = publish(cast.alice, new_repository(SMALL), worker)
+
+    def moved(*_: object) -> Head:
+        raise RepositoryMoved("https://sign-in.example/x", "https://sign-in.example/x.git")
+
+    monkeypatch.setattr(sync, "ask_head", moved)
+    look(cast, marketplace_id, worker)
+    (sent,) = mailoutbox
+    assert "Its page says why." in sent.body
+    assert "sign-in.example" not in sent.body + sent.subject

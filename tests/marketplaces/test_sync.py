@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import OperationalError
 
 from marketplaces.git import program
 from marketplaces.models import Marketplace, SkillListing, SyncRun
-from marketplaces.services import catalog
+from marketplaces.services import bulk, catalog
 from marketplaces.services.credentials import Credential
 from marketplaces.services.worker import Worker
 from skillport.demo.git_host import git
@@ -277,3 +280,19 @@ def test_a_finished_run_keeps_what_it_did(cast: Cast, new_repository: NewReposit
         assert kept.snapshot is not None
         assert (kept.snapshot.number, kept.snapshot.skill_count, kept.snapshot.author) == (1, 2, "Alice Ng")
         assert kept.commit == kept.snapshot.commit
+
+
+@pytest.mark.parametrize("fault", [psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected])
+def test_a_lock_of_somebody_elses_ends_no_import(
+    cast: Cast, new_repository: NewRepository, worker: Worker, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:  # fmt: skip
+    execute, times = bulk.execute, count(1)
+
+    def locked_at_first(statement: str, parameters: Any) -> Any:
+        if "marketplaces_blob" in statement and next(times) in {1, 2, 5}:
+            raise OperationalError("locked") from fault()
+        return execute(statement, parameters)
+
+    monkeypatch.setattr(bulk, "execute", locked_at_first)
+    run = sync_now(cast.alice, bind(cast.alice, new_repository(SMALL)), worker)
+    assert (run.state, next(times) > 5) == ("succeeded", True)

@@ -19,9 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
 from django.utils import timezone
 
 from marketplaces.models import Marketplace, SyncRun
+from marketplaces.providers import github_app
+from marketplaces.providers.api import Kind
 from marketplaces.providers.github_app import AppKeyInvalid, GitHubApp
 from marketplaces.services import binding, bound, checking, moving, webhook_setup
-from marketplaces.services.credentials import Credential
+from marketplaces.services.credentials import AppNeedsGitHub, Credential
 from marketplaces.services.steps import Step, StepName, StepState
 from marketplaces.services.worker import Worker
 from skillport.errors import SkillportError
@@ -40,7 +42,9 @@ from tests.marketplaces.providers.emulated_github import (
     given,
     new_key,
 )
+from tests.marketplaces.providers.fake_hosts import FakeGitLab, Token
 from tests.publishing import sync_now
+from tests.repositories import SMALL, NewRepository
 
 
 @pytest.fixture
@@ -139,6 +143,35 @@ def test_what_is_no_key_of_an_app_is_refused_before_anything_is_saved(cast: Cast
         )
     with within(cast.acme):
         assert not Marketplace.objects.for_organization(cast.acme).exists()
+
+
+def huge_key() -> str:
+    """Give a key that is well, but longer than any of GitHub's: two primes of Mersenne's, 4,484 bits together."""
+    p, q, e = 2**2281 - 1, 2**2203 - 1, 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(e, p * q)
+    )
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+
+
+def test_the_primes_of_a_huge_key_are_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would stop the whole process, for everybody, as long as that takes."""
+    proved: list[bool] = []
+
+    def load(data: bytes, password: None, *, unsafe_skip_rsa_key_validation: bool = False) -> Any:
+        proved.append(not unsafe_skip_rsa_key_validation)
+        return load_pem_private_key(
+            data, password, unsafe_skip_rsa_key_validation=unsafe_skip_rsa_key_validation
+        )
+
+    monkeypatch.setattr(github_app, "load_pem_private_key", load)
+    with pytest.raises(AppKeyInvalid):
+        github_app.fingerprint(huge_key())
+    assert proved == [False]
+    assert github_app.fingerprint(new_key())
+    assert proved == [False, False, True], "what is kept is a key"
 
 
 def test_the_fingerprint_is_the_one_that_github_shows(
@@ -301,16 +334,50 @@ def test_a_check_says_what_is_wrong_and_what_to_do(
         assert secret not in failed.said + failed.remedy
 
 
-@pytest.mark.parametrize("said", ["url", "provider"])
-def test_another_host_is_not_told_who_the_app_is(cast: Cast, key: str, said: str) -> None:
-    url = "https://gitlab.com/acme/skills.git" if said == "url" else "https://git.example/acme/skills.git"
-    provider: Any = {"provider": "gitlab"} if said == "provider" else {}
-    with pytest.raises(SkillportError) as refusal:
+@pytest.mark.parametrize(
+    ("url", "provider"),
+    [
+        ("https://gitlab.com/acme/skills.git", Kind.NOT_ASKED),
+        ("https://git.example/acme/skills.git", Kind.GITLAB),
+    ],
+)
+def test_another_host_is_not_told_who_the_app_is(cast: Cast, key: str, url: str, provider: Kind) -> None:
+    with pytest.raises(AppNeedsGitHub):
+        binding.check_repository(principal=cast.alice, url=url, credential=given(key), provider=provider)
+
+
+def test_an_app_is_not_bound_to_what_somebody_says_is_another_host(cast: Cast, key: str) -> None:
+    url = "https://git.example/acme/skills.git"
+    with pytest.raises(AppNeedsGitHub):
         binding.bind_marketplace(
-            principal=cast.alice, slug="skills", url=url, credential=given(key), **provider
+            principal=cast.alice, slug="skills", url=url, credential=given(key), provider=Kind.GITLAB
         )
-        binding.check_repository(principal=cast.alice, url=url, credential=given(key))
-    assert refusal.value.code == "github_app_needs_github"
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_host_that_is_known_as_another_gets_no_token_of_the_app(
+    cast: Cast, gitlab: FakeGitLab, new_repository: NewRepository, key: str, chosen: bool
+) -> None:
+    """The App names itself with what opens all of its installations for minutes."""
+    repository = new_repository(SMALL)
+    gitlab.tokens[repository.token] = Token(expires="2027-03-31")
+    gitlab.says_what_it_is = not chosen
+    url, kind = gitlab.url_of(repository.name), Kind.GITLAB if chosen else Kind.NOT_ASKED
+    named = given(key)
+    bound = binding.bind_checked_marketplace(
+        principal=cast.alice, slug="skills", url=url, credential=Credential(repository.token), provider=kind
+    )
+    assert row_of(cast).provider == Kind.GITLAB
+    asked = len(gitlab.asked)
+    with pytest.raises(AppNeedsGitHub):
+        binding.replace_checked_credential(
+            principal=cast.alice, marketplace_id=bound.marketplace_id, credential=named
+        )
+    with pytest.raises(AppNeedsGitHub):
+        binding.bind_checked_marketplace(
+            principal=cast.alice, slug="again", url=url, credential=named, provider=Kind.GITLAB
+        )
+    assert len(gitlab.asked) == asked
 
 
 def test_a_key_is_replaced_without_a_gap(

@@ -90,34 +90,51 @@ class KeyRing:
 
     def seal(self, plain_secret: str, place: Place) -> bytes:
         """Encrypt `plain_secret` so that it opens at `place` only."""
-        key_id, key = next(iter(self.keys.items()))
         bound = place.associated_data()
-        data_key, wrap_nonce, nonce = (
-            os.urandom(_KEY_BYTES),
-            os.urandom(_NONCE_BYTES),
-            os.urandom(_NONCE_BYTES),
-        )
-        head = bytes([_VERSION, len(key_id)]) + key_id.encode()
-        wrapped = AESGCM(key).encrypt(wrap_nonce, data_key, bound)
-        return (
-            head
-            + wrap_nonce
-            + wrapped
-            + nonce
-            + AESGCM(data_key).encrypt(nonce, plain_secret.encode(), bound)
-        )
+        data_key, nonce = os.urandom(_KEY_BYTES), os.urandom(_NONCE_BYTES)
+        body = nonce + AESGCM(data_key).encrypt(nonce, plain_secret.encode(), bound)
+        return self._wrapped(data_key, bound) + body
 
     def open(self, sealed: bytes, place: Place) -> str:
         """Decrypt what was sealed for `place`. Raises `SecretUnreadable` for everything else."""
         bound = place.associated_data()
         try:
-            version, id_length = sealed[0], sealed[1]
-            key = self.keys[sealed[2 : 2 + id_length].decode()]
-            if version != _VERSION:
-                raise SecretUnreadable
-            rest = sealed[2 + id_length :]
-            wrapped, body = rest[: _NONCE_BYTES + _WRAPPED_BYTES], rest[_NONCE_BYTES + _WRAPPED_BYTES :]
-            data_key = AESGCM(key).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], bound)
-            return AESGCM(data_key).decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], bound).decode()
+            return self._opened(*self._unwrapped(sealed, bound), bound)
         except (InvalidTag, KeyError, IndexError, ValueError):
             raise SecretUnreadable from None
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Tell whether the ring's first key sealed this."""
+        return sealed.startswith(self._head())
+
+    def reseal(self, sealed: bytes, place: Place) -> bytes:
+        """Give what was sealed for `place`, now by the ring's first key. Raises `SecretUnreadable`."""
+        bound = place.associated_data()
+        try:
+            data_key, body = self._unwrapped(sealed, bound)
+            self._opened(data_key, body, bound)  # what does not open must not look as if it had been rotated
+        except (InvalidTag, KeyError, IndexError, ValueError):
+            raise SecretUnreadable from None
+        return self._wrapped(data_key, bound) + body
+
+    def _head(self) -> bytes:
+        key_id = next(iter(self.keys))
+        return bytes([_VERSION, len(key_id)]) + key_id.encode()
+
+    def _wrapped(self, data_key: bytes, bound: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return self._head() + nonce + AESGCM(next(iter(self.keys.values()))).encrypt(nonce, data_key, bound)
+
+    def _unwrapped(self, sealed: bytes, bound: bytes) -> tuple[bytes, bytes]:
+        """Give the data key, and the nonce and ciphertext that it opens."""
+        version, id_length = sealed[0], sealed[1]
+        key = self.keys[sealed[2 : 2 + id_length].decode()]
+        if version != _VERSION:
+            raise SecretUnreadable
+        rest = sealed[2 + id_length :]
+        wrapped, body = rest[: _NONCE_BYTES + _WRAPPED_BYTES], rest[_NONCE_BYTES + _WRAPPED_BYTES :]
+        return AESGCM(key).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], bound), body
+
+    @staticmethod
+    def _opened(data_key: bytes, body: bytes, bound: bytes) -> str:
+        return AESGCM(data_key).decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], bound).decode()

@@ -1,7 +1,7 @@
 """What allauth asks us: it keeps local accounts and second factors, and does the code exchange; we say who is let in."""
 
 import base64
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
@@ -26,6 +26,9 @@ from skillport.sign_in.guarded_requests import guarded_session
 from skillport.sign_in.local_accounts import has_second_factor, refuse_unless_local
 from skillport.sign_in.next_address import safe_next
 from skillport.sign_in.signing_in import begin_second_factor, sign_in_locally
+
+# allauth asks for a secret without saying whose it is.
+FACTORS_PLACE: Final = Place(NO_ORGANIZATION, "mfa_authenticator", "", "data")
 
 
 class AccountOff(SkillportError):
@@ -84,13 +87,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
 class MFAAdapter(DefaultMFAAdapter):
     """Second factors, with their secrets sealed by the key ring: they belong to a person and to no organization."""
 
-    _place = Place(NO_ORGANIZATION, "mfa_authenticator", "", "data")
-
     def encrypt(self, text: str) -> str:
-        return base64.b64encode(key_ring().seal(text, self._place)).decode()
+        return base64.b64encode(key_ring().seal(text, FACTORS_PLACE)).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return key_ring().open(base64.b64decode(encrypted_text), self._place)
+        return key_ring().open(base64.b64decode(encrypted_text), FACTORS_PLACE)
 
     def generate_authenticator_name(self, user: User, type: Any) -> str:  # noqa: A002 allauth's signature
         before = Authenticator.objects.filter(user=user, type=type).count()

@@ -18,6 +18,7 @@ from skillport.outbound import AddressInvalid, Answer, HostUnreachable, Origin, 
 from tests.skillport.hostile_urls import ALLOWED, HOSTILE_URLS, PRIVATE_ADDRESSES, PUBLIC_ADDRESSES, teach
 from tests.skillport.loopback import PUBLIC, PUBLIC_6, Network, listening, says
 
+TRIES = 1_000
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
@@ -121,12 +122,21 @@ def test_an_unusual_spelling_of_a_public_address_leads_to_the_same_place(network
 
 
 def test_a_name_server_that_changes_its_answer_after_the_check_changes_nothing(network: Network) -> None:
-    for _ in range(100):
+    for _ in range(TRIES):
         network.knows("rebinding.example", [PUBLIC], ["127.0.0.1"])
         with pytest.raises(HostUnreachable):
             get("https://rebinding.example/")
-    assert network.reached == [(PUBLIC, 443)] * 100
+    assert network.reached == [(PUBLIC, 443)] * TRIES
     assert network.listener.connections() == 0
+
+
+def test_nor_does_it_where_git_is_sent(network: Network) -> None:
+    for _ in range(TRIES):
+        network.knows("rebinding.example", [PUBLIC], ["127.0.0.1"])
+        destination = outbound().check("https://rebinding.example/x.git")
+        assert (
+            destination.curl_resolve == f"rebinding.example:443:{PUBLIC}"
+        )  # git asks nobody else, as its own tests show
 
 
 def test_checking_and_then_connecting_by_name_would_reach_the_listener_every_time(network: Network) -> None:

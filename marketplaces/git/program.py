@@ -109,6 +109,8 @@ class GitProgram:
     def _started(
         self, folder: Path, arguments: tuple[str, ...], connection: "Connection | None", *, stdin: int
     ) -> Iterator[tuple[subprocess.Popen[bytes], "_Said"]]:
+        if self.processes.stopping.is_set():
+            raise GitStopped
         with (
             counted(connection.meter) if connection else contextlib.nullcontext() as trace,
             self.processes.started(

@@ -224,7 +224,7 @@ def _forget_blobs_between(organization_id: UUID, first: int, last: int) -> list[
         with within(organization_id), connection.cursor() as cursor:
             cursor.execute(
                 f"""
-                DELETE FROM marketplaces_blob WHERE id IN (
+                WITH gone AS MATERIALIZED (
                     SELECT b.id FROM marketplaces_blob b
                     WHERE b.organization_id = %s AND b.id BETWEEN %s AND %s
                       AND {unnamed}
@@ -238,7 +238,8 @@ def _forget_blobs_between(organization_id: UUID, first: int, last: int) -> list[
                       )
                     ORDER BY b.id FOR UPDATE SKIP LOCKED
                 )
-                RETURNING size_bytes
+                DELETE FROM marketplaces_blob b USING gone WHERE b.id = gone.id
+                RETURNING b.size_bytes
                 """,  # noqa: S608 quoted
                 [
                     organization_id,

@@ -81,18 +81,23 @@ def _claim_known(organization_id: UUID, git_ids: Sequence[str]) -> Stored:
     given = [organization_id, git_ids]
     with within(organization_id):
         # Names are looked up one by one, and not joined: what the planner knows of the tables may be older than the last
-        # import. Locked in one order, whoever else claims them too; then asked for again, without what was just collected.
-        bulk.execute(
+        # import. Locked in one order, whoever else claims them too, and in a statement of its own: inside of another it
+        # might be done once for each row. Then asked for again, without what was just collected.
+        loose = bulk.execute(
             """
-            UPDATE marketplaces_blob SET claimed_at = statement_timestamp() WHERE id IN (
-                SELECT b.id FROM marketplaces_blob b
-                WHERE b.organization_id = %s AND b.git_id = ANY(%b::text[])
-                  AND (SELECT f.id FROM marketplaces_releasefile f WHERE f.blob_id = b.id LIMIT 1) IS NULL
-                ORDER BY b.id FOR NO KEY UPDATE
-            )
+            SELECT b.id FROM marketplaces_blob b
+            WHERE b.organization_id = %s AND b.git_id = ANY(%b::text[])
+              AND (SELECT f.id FROM marketplaces_releasefile f WHERE f.blob_id = b.id LIMIT 1) IS NULL
+            ORDER BY b.id FOR NO KEY UPDATE
             """,
             given,
         )
+        if loose:
+            bulk.execute(
+                "UPDATE marketplaces_blob SET claimed_at = statement_timestamp()"
+                " WHERE organization_id = %s AND id = ANY(%b::bigint[])",
+                [organization_id, [pk for (pk,) in loose]],
+            )
         rows = bulk.execute(
             "SELECT git_id, id, digest FROM marketplaces_blob WHERE organization_id = %s AND git_id = ANY(%b::text[])",
             given,

@@ -37,8 +37,9 @@ def skills(demo_file: dict[str, object], person: int = 1) -> list[str]:
 
 
 def once(folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    port = () if "--port" in arguments else ("--port", str(claim_ports(2)))  # the second is the git host's
     return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "demo", "--once", *arguments], cwd=folder,
+        [sys.executable, str(ROOT / "manage.py"), "demo", "--once", *port, *arguments], cwd=folder,
         env=environment(folder, **more), capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ def commits(seed: int, count: int) -> Iterator[Tree]:
 def _sample() -> Tree:
     files = [path for path in _SAMPLE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     tree: Tree = {str(path.relative_to(_SAMPLE)): path.read_bytes() for path in files}
-    tree.setdefault("shared/skills/outside/SKILL.md", skill("outside"))
+    tree.setdefault("sharing/skills/outside/SKILL.md", skill("outside"))
     tree.setdefault("plugins/data/notes/SKILL.md", skill("notes"))
     plugins = sorted({path.split("/")[1] for path in tree if path.startswith("plugins/")})
     entries = [{"name": one, "source": f"./plugins/{one}", "version": "1.0.0"} for one in plugins]
@@ -92,7 +92,7 @@ def _make_executable(tree: Tree, chance: Random) -> None:
 
 def _link(tree: Tree, chance: Random) -> None:
     target = chance.choice(
-        ["../skills", ".", "..", "../..", "SKILL.md", "../../shared/skills/outside", "gone", "/etc/passwd"]
+        ["../skills", ".", "..", "../..", "SKILL.md", "../../sharing/skills/outside", "gone", "/etc/passwd"]
     )
     tree[f"{_folder(tree, chance)}/{chance.choice(['linked', 'SKILL.md', 'more'])}"] = Link(target)
 
